@@ -177,6 +177,13 @@ impl Catalog {
         lookups.get(entity).cloned()
     }
 
+    /// The same within a command: where one word stands for several kinds of object (a template and an ISO are both
+    /// `TemplateResponse`), the command's family decides.
+    #[must_use]
+    pub fn lookup_in(&self, command: &Command, entity: &str) -> Option<Arc<Lookup>> {
+        self.lookup(&format!("{entity}@{}", command.family)).or_else(|| self.lookup(entity))
+    }
+
     /// All families, sorted by name.
     #[must_use]
     pub fn families(&self) -> Vec<Family> {

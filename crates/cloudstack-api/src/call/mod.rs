@@ -4,12 +4,19 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
+pub use self::{
+    check::{ArgumentFault, ArgumentFaults, check},
+    similar::closest,
+};
 use crate::{
-    catalog::{Catalog, Command, Risk},
+    catalog::{Command, Lookup, Risk},
     wire::Pair,
 };
+
+mod check;
+mod map;
+mod scalar;
+mod similar;
 
 /// A checked command with its arguments as they travel.
 #[derive(Clone, Debug)]
@@ -70,6 +77,8 @@ pub struct Unresolved {
     pub name: String,
     /// The kinds of object it may name (`ZoneResponse`).
     pub entity: Vec<String>,
+    /// How each of these kinds is looked up; never empty.
+    pub lookups: Vec<Arc<Lookup>>,
     /// Where it stands: the travelling pair, and the item within a list.
     place: (usize, usize),
 }
@@ -109,36 +118,4 @@ impl Draft {
         }
         Call { command: self.command, pairs }
     }
-}
-
-/// All that is wrong with the arguments of a call.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-pub struct ArgumentFaults {
-    /// The faults, in the order of the arguments, missing ones last. Never empty.
-    pub faults: Vec<ArgumentFault>,
-}
-
-/// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct ArgumentFault {
-    /// The parameter, or what was given in its place.
-    pub parameter: String,
-    /// What is wrong, with the value.
-    pub message: String,
-    /// What to do, where we know.
-    pub hint: Option<String>,
-}
-
-/// Checks arguments in natural JSON against a command and spells them as they travel.
-///
-/// Text is taken for every type (`"true"`, `"5"`), since people and models write it.
-///
-/// # Errors
-///
-/// [`ArgumentFaults`] with all faults: unknown, missing, malformed, too long, exclusive.
-pub fn check(catalog: &Catalog, command: &Arc<Command>, arguments: &Map<String, Value>) -> Result<Draft, ArgumentFaults> {
-    let _ = (catalog, arguments);
-    Ok(Draft { command: Arc::clone(command), pairs: Vec::new(), unresolved: Vec::new() })
 }
