@@ -61,7 +61,10 @@ impl Role {
 /// Reads the default roles of a release from `catalog/roles.json`.
 #[must_use]
 pub fn default_roles(line: &str) -> BTreeMap<String, Role> {
-    serde_json::from_str::<BTreeMap<String, BTreeMap<String, Role>>>(include_str!("../../../catalog/roles.json")).unwrap_or_default().remove(line).unwrap_or_default()
+    serde_json::from_str::<BTreeMap<String, BTreeMap<String, Role>>>(include_str!("../../../catalog/roles.json"))
+        .unwrap_or_default()
+        .remove(line)
+        .unwrap_or_default()
 }
 
 /// Matches a pattern in which `*` stands for any text.

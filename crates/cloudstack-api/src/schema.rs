@@ -30,7 +30,7 @@ pub fn snake_case(name: &str) -> String {
 #[must_use]
 pub fn input(catalog: &Catalog, command: &Command) -> Map<String, Value> {
     let words = catalog.words(command);
-    let (required, optional): (Vec<&Parameter>, Vec<&Parameter>) = usable(command).partition(|parameter| parameter.required);
+    let (required, optional): (Vec<&Parameter>, Vec<&Parameter>) = command.parameters.iter().partition(|parameter| parameter.required);
     let names: Vec<&str> = required.iter().map(|parameter| parameter.name.as_str()).collect();
     let mut properties = Map::new();
     for parameter in required.iter().chain(&optional) {
@@ -68,11 +68,6 @@ pub fn output(command: &Command) -> Option<Map<String, Value>> {
             "required": ["command", "items", "returned", "complete", "receipt"]
         }))
     })
-}
-
-/// The parameters that callers may give: all but those that servers keep for themselves.
-pub fn usable(command: &Command) -> impl Iterator<Item = &Parameter> {
-    command.parameters.iter().filter(|parameter| parameter.kind != ParameterType::Object)
 }
 
 fn property(catalog: &Catalog, command: &Command, parameter: &Parameter) -> Map<String, Value> {

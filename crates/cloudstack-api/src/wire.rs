@@ -110,7 +110,12 @@ mod tests {
             "apikey=plgwjfzk4gys3momtvmjuvg-x-jlwlnfauj9gabbbf9edm-kaymmailqzzq1elzlyq_u38zcm0bewzgudp66mg&command=listusers&response=json",
             "TTpdDq/7j/J58XCRHomKoQXEQds=",
         );
-        signs("secret", &[("response", "json"), ("command", "listZones"), ("apiKey", "key")], "apikey=key&command=listzones&response=json", "CB2VceYQ2lFqNkAe+39yeUIsH5w=");
+        signs(
+            "secret",
+            &[("response", "json"), ("command", "listZones"), ("apiKey", "key")],
+            "apikey=key&command=listzones&response=json",
+            "CB2VceYQ2lFqNkAe+39yeUIsH5w=",
+        );
         signs(
             "secret",
             &[

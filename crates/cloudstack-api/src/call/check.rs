@@ -101,7 +101,6 @@ impl<'a> Sheet<'a> {
                 Err(message) => self.fault(name, message, None),
             },
             ParameterType::List => self.take_list(parameter, value),
-            ParameterType::Object => self.fault(name, format!("`{}` is for servers among themselves", parameter.name), None),
             kind => {
                 let place = (self.pairs.len(), 0);
                 if let Some(text) = self.spell(parameter, kind, value) {
@@ -201,11 +200,15 @@ impl<'a> Sheet<'a> {
             return text;
         }
         let trimmed = text.trim().to_owned();
+        if trimmed.is_empty() {
+            self.fault(&parameter.name, format!("`{}` is empty", parameter.name), None);
+            return trimmed;
+        }
         if scalar::is_uuid(&trimmed) {
             return trimmed;
         }
         let lookups: Vec<_> = parameter.entity.iter().filter_map(|entity| self.catalog.lookup_in(self.command, entity)).collect();
-        if !lookups.is_empty() && !trimmed.is_empty() {
+        if !lookups.is_empty() {
             self.unresolved.push(Unresolved { parameter: parameter.name.clone(), name: trimmed, entity: parameter.entity.clone(), lookups, place });
             return text;
         }
@@ -221,9 +224,14 @@ impl<'a> Sheet<'a> {
         let command = self.command;
         for parameter in command.parameters.iter().filter(|parameter| parameter.required) {
             let given = self.given.contains(&parameter.name.as_str());
-            let empty = self.pairs.iter().any(|(name, value)| *name == parameter.name && value.is_empty());
+            let told = self.faults.iter().any(|fault| fault.parameter == parameter.name);
+            let empty = !told && self.pairs.iter().any(|(name, value)| *name == parameter.name && value.is_empty());
             if !given {
-                let hint = parameter.entity.iter().find_map(|entity| self.catalog.lookup_in(command, entity)).map(|lookup| format!("`{}` lists what there is", lookup.command));
+                let hint = parameter
+                    .entity
+                    .iter()
+                    .find_map(|entity| self.catalog.lookup_in(command, entity))
+                    .map(|lookup| format!("`{}` lists what there is", lookup.command));
                 self.fault(&parameter.name, format!("`{}` is missing", parameter.name), hint);
             } else if empty {
                 self.fault(&parameter.name, format!("`{}` is empty", parameter.name), None);

@@ -17,6 +17,8 @@ mod check;
 mod map;
 mod scalar;
 mod similar;
+#[cfg(test)]
+mod tests;
 
 /// A checked command with its arguments as they travel.
 #[derive(Clone, Debug)]

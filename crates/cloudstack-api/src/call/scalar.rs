@@ -23,7 +23,13 @@ pub(super) fn spell(parameter: &Parameter, kind: ParameterType, value: &Value) -
         ParameterType::Short => whole(name, &text, i64::from(i16::MIN)..=i64::from(i16::MAX)),
         ParameterType::Integer => whole(name, &text, i64::from(i32::MIN)..=i64::from(i32::MAX)),
         ParameterType::Long => whole(name, &text, i64::MIN..=i64::MAX),
-        ParameterType::Double => text.trim().parse::<f64>().ok().filter(|number| number.is_finite()).map(|_| text.trim().to_owned()).ok_or_else(|| format!("`{}` is no number, which `{name}` takes", shown(&text))),
+        ParameterType::Double => text
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite())
+            .map(|_| text.trim().to_owned())
+            .ok_or_else(|| format!("`{}` is no number, which `{name}` takes", shown(&text))),
         ParameterType::Date => date(name, &text),
         ParameterType::String | ParameterType::Uuid | ParameterType::List | ParameterType::Map | ParameterType::Object => plain(parameter, text),
     }

@@ -142,7 +142,7 @@ pub enum ParameterType {
     List,
     /// Indexed key/value entries; see [`MapEncoding`].
     Map,
-    /// A nested request; only servers use it among themselves.
+    /// What CloudStack declares as an object and takes as text.
     Object,
 }
 

@@ -129,7 +129,8 @@ impl Catalog {
     pub fn fields(&self, command: &Command) -> Arc<Vec<Field>> {
         let Some(position) = self.tables.shapes.position(&command.shape) else { return Arc::default() };
         let Some(cell) = self.shapes.get(position) else { return Arc::default() };
-        let parse = || self.tables.shapes.line(position).and_then(|line| serde_json::from_str::<ShapeRow>(line).ok()).map(|row| Arc::new(row.fields(self.release)));
+        let parse =
+            || self.tables.shapes.line(position).and_then(|line| serde_json::from_str::<ShapeRow>(line).ok()).map(|row| Arc::new(row.fields(self.release)));
         Arc::clone(cell.get_or_init(|| parse().unwrap_or_default()))
     }
 
@@ -157,7 +158,8 @@ impl Catalog {
     /// The accepted values of a parameter, where we know them.
     #[must_use]
     pub fn values(&self, command: &str, parameter: &str) -> Option<Arc<Values>> {
-        let values = self.values.get_or_init(|| grouped(include_str!("../../../../catalog/values.jsonl"), |values: &Arc<Values>| vec![values.parameter.clone()]));
+        let values =
+            self.values.get_or_init(|| grouped(include_str!("../../../../catalog/values.jsonl"), |values: &Arc<Values>| vec![values.parameter.clone()]));
         let candidates = values.get(parameter)?;
         let particular = candidates.iter().find(|values| values.commands.iter().any(|name| name == command));
         particular.or_else(|| candidates.iter().find(|values| values.concerns(command))).cloned()

@@ -101,7 +101,8 @@ impl Index {
     #[must_use]
     pub fn new(catalog: &Catalog) -> Self {
         let mut builder = Builder::default();
-        let families: HashMap<String, String> = catalog.families().into_iter().map(|family| (family.name.clone(), format!("{} {}", family.title, family.text))).collect();
+        let families: HashMap<String, String> =
+            catalog.families().into_iter().map(|family| (family.name.clone(), format!("{} {}", family.title, family.text))).collect();
         for command in catalog.commands() {
             let words = catalog.words(&command);
             builder.add(&command, &words, families.get(&command.family).map_or("", String::as_str));
@@ -236,7 +237,14 @@ impl Builder {
         }
         let whole = words.phrases.iter().map(String::as_str).chain([words.title.as_str()]);
         let phrases = whole.map(|phrase| self.distinct_terms_of(phrase)).collect();
-        self.documents.push(Document { command: command.name.clone(), family: command.family.clone(), risk: command.risk, prior: prior(command), length, phrases });
+        self.documents.push(Document {
+            command: command.name.clone(),
+            family: command.family.clone(),
+            risk: command.risk,
+            prior: prior(command),
+            length,
+            phrases,
+        });
     }
 
     fn terms_of(&mut self, text: &str) -> Vec<u32> {
@@ -271,7 +279,8 @@ impl Builder {
 
 /// How likely a command is meant at all.
 fn prior(command: &Command) -> f64 {
-    let exotic = command.build != Build::Default || ["sdn_", "baremetal", "storage_plugins", "simulator", "vmware"].iter().any(|start| command.family.starts_with(start));
+    let exotic = command.build != Build::Default
+        || ["sdn_", "baremetal", "storage_plugins", "simulator", "vmware"].iter().any(|start| command.family.starts_with(start));
     let admin = command.roles.as_ref().is_some_and(|roles| !roles.contains(&RoleType::User));
     (if exotic { EXOTIC_WEIGHT } else { 1.0 }) * (if admin { ADMIN_WEIGHT } else { 1.0 })
 }

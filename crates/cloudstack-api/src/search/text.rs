@@ -2,10 +2,10 @@
 
 /// Words that say nothing about which command is meant.
 const STOP_WORDS: &[&str] = &[
-    "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "do", "does", "for", "from", "get", "give", "had", "has",
-    "have", "how", "i", "if", "in", "into", "is", "it", "its", "just", "let", "me", "my", "need", "of", "on", "one", "or", "our", "please", "should", "so", "some", "that",
-    "the", "their", "them", "then", "there", "these", "they", "this", "to", "too", "up", "us", "want", "was", "we", "were", "what", "when", "where", "which", "who", "will",
-    "with", "would", "you", "your",
+    "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "do", "does", "for", "from", "get", "give",
+    "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "just", "let", "me", "my", "need", "of", "on", "one", "or", "our", "please",
+    "should", "so", "some", "that", "the", "their", "them", "then", "there", "these", "they", "this", "to", "too", "up", "us", "want", "was", "we", "were",
+    "what", "when", "where", "which", "who", "will", "with", "would", "you", "your",
 ];
 
 /// The terms of a text in their order.
@@ -101,7 +101,8 @@ mod tests {
 
     #[test]
     fn inflected_words_meet_in_one_stem() {
-        for (a, b) in [("disks", "disk"), ("stopped", "stop"), ("resizing", "resize"), ("policies", "policy"), ("addresses", "address"), ("deleted", "delete")] {
+        for (a, b) in [("disks", "disk"), ("stopped", "stop"), ("resizing", "resize"), ("policies", "policy"), ("addresses", "address"), ("deleted", "delete")]
+        {
             assert_eq!(stem(a), stem(b), "{a} and {b}");
         }
         assert_ne!(stem("status"), "statu");
