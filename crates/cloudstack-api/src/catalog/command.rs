@@ -197,5 +197,5 @@ pub struct Field {
     /// Whether CloudStack calls it sensitive.
     pub sensitive: bool,
     /// The fields of a nested object or of a list's items.
-    pub fields: Vec<Field>,
+    pub fields: Vec<Self>,
 }

@@ -85,7 +85,7 @@ struct FieldRow {
     #[serde(default)]
     sensitive: bool,
     #[serde(default)]
-    fields: Vec<FieldRow>,
+    fields: Vec<Self>,
 }
 
 impl ShapeRow {
