@@ -16,7 +16,7 @@ use crate::{
     auth::{Auth, Keys, UNAUTHORIZED, Verdict},
     credentials::Credentials,
     endpoint::{Endpoint, HttpMethod, Timeouts},
-    error::Error,
+    error::{Error, Trace},
     http::{CookieHeader, Http, Outgoing},
     lost,
     pace::Pace,
@@ -77,10 +77,17 @@ impl Client {
     pub async fn send(&self, call: &Call) -> Result<Reply, Error> {
         let job = call.command().is_async.then(|| call.argument(JOB_ID_PARAMETER).map_or_else(lost::new_job_id, str::to_owned));
         let request = Request::new(call, job.as_deref(), &self.timeouts);
-        match (self.deliver(&request).await, request.job) {
-            (Ok(reply), _) => Ok(reply),
-            (Err(failure), Some(job)) if failure.leaves_open() => self.recover(call, job, failure).await,
-            (Err(failure), _) => Err(failure.into_error(&request, self.url())),
+        let failure = match self.deliver(&request).await {
+            Ok(reply) => return Ok(reply),
+            Err(failure) => failure,
+        };
+        if request.repeatable {
+            return Err(failure.into_error(request.sent(), self.url()));
+        }
+        match (failure.into_open(), request.job) {
+            (Ok(source), Some(job)) => self.recover(call, job, source).await,
+            (Ok(source), None) => Err(Error::OutcomeUnknown { command: call.command().name.clone(), job: None, trace: Trace::NoJobToAskFor, source }),
+            (Err(failure), _) => Err(failure.into_error(request.sent(), self.url())),
         }
     }
 
@@ -188,7 +195,7 @@ impl Client {
             // A login by GET is turned away, whatever the other calls need (wire facts §1.4).
             self.exchange(&request, &request.base(0), HttpMethod::Post, None).await
         };
-        sessions.open(dead, self.clock.elapsed(), log_in).await
+        sessions.open(dead, self.clock.elapsed(), log_in).await.map_err(|failure| failure.before_call(self.url()))
     }
 
     async fn exchange_in_session(&self, session: &Session, request: &Request<'_>) -> Result<Reply, Failure> {

@@ -2,9 +2,8 @@
 //!
 //! Nothing is repeated, followed or remembered here: no redirects, no cookies, no retries of the library's own.
 
-use std::{error::Error as _, io, time::Duration};
+use std::{error::Error, io, time::Duration};
 
-use cloudstack_api::reply::ReplyError;
 use reqwest::{
     Client, Proxy, Response, StatusCode, Url,
     header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE},
@@ -37,8 +36,7 @@ pub(crate) struct Http {
     shown: String,
 }
 
-/// What is sent.
-#[derive(Debug)]
+/// What is sent. No `Debug`: it holds secrets.
 pub(crate) struct Outgoing {
     /// The arguments, encoded and signed.
     pub(crate) form: String,
@@ -60,7 +58,6 @@ pub(crate) enum Place {
 }
 
 /// What came back.
-#[derive(Debug)]
 pub(crate) struct Answer {
     /// The HTTP status.
     pub(crate) status: u16,
@@ -127,13 +124,11 @@ impl Http {
 }
 
 fn parse_url(text: &str) -> Result<Url, ConfigFault> {
-    // What cannot be parsed may hold a password in any place, hence only its first part is shown.
-    let start = || text.split(['?', '#', '@']).next().unwrap_or_default().to_owned();
-    let mut url = Url::parse(text).map_err(|_| ConfigFault::Url { url: start(), reason: "it is no URL" })?;
-    let fault = |reason| Err(ConfigFault::Url { url: shown(&url), reason });
+    let mut url = Url::parse(text).map_err(|_| ConfigFault::Url { url: guarded(text), reason: "it is no URL" })?;
     if !matches!(url.scheme(), "http" | "https") {
-        return fault("it must start with `https://` or `http://`");
+        return Err(ConfigFault::Url { url: guarded(text), reason: "it must start with `https://` or `http://`" });
     }
+    let fault = |reason| Err(ConfigFault::Url { url: shown(&url), reason });
     if !url.username().is_empty() || url.password().is_some() {
         return fault("it must not hold a user or a password");
     }
@@ -144,6 +139,12 @@ fn parse_url(text: &str) -> Result<Url, ConfigFault> {
         url.set_path(USUAL_PATH);
     }
     Ok(url)
+}
+
+/// What can be shown of a text that is no URL: neither what may be a user and password nor what may be arguments.
+fn guarded(text: &str) -> String {
+    let plain = text.split(['?', '#']).next().unwrap_or_default();
+    plain.rsplit_once('@').map_or_else(|| plain.to_owned(), |(_, host)| format!("…@{host}"))
 }
 
 fn shown(url: &Url) -> String {
@@ -198,31 +199,29 @@ fn kind_of(cause: &reqwest::Error) -> UnreachableKind {
     if cause.is_timeout() {
         return UnreachableKind::Timeout;
     }
-    if holds_tls_error(cause) {
+    if causes(cause).any(|fault| fault.is::<rustls::Error>()) {
         return UnreachableKind::Tls;
     }
-    let refused = |fault: &io::Error| fault.kind() == io::ErrorKind::ConnectionRefused;
-    match (chain_any(cause, refused), cause.is_connect()) {
+    let refused = |fault: Cause<'_>| fault.downcast_ref::<io::Error>().is_some_and(|fault| fault.kind() == io::ErrorKind::ConnectionRefused);
+    match (causes(cause).any(refused), cause.is_connect()) {
         (true, _) => UnreachableKind::Refused,
         (false, true) => UnreachableKind::Connect,
         (false, false) => UnreachableKind::Broken,
     }
 }
 
-/// Whether TLS failed: its errors hide inside I/O errors, whose `source` skips them.
-fn holds_tls_error(cause: &reqwest::Error) -> bool {
-    chain_any(cause, |fault: &io::Error| fault.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())) || chain_any(cause, |_: &rustls::Error| true)
+type Cause<'a> = &'a (dyn Error + 'static);
+
+/// All causes of an error. I/O errors wrap others, and themselves, in a way that their `source` skips.
+fn causes(cause: &reqwest::Error) -> impl Iterator<Item = Cause<'_>> {
+    std::iter::successors(cause.source(), |fault| inner(*fault))
 }
 
-fn chain_any<E: std::error::Error + 'static>(cause: &reqwest::Error, test: impl Fn(&E) -> bool) -> bool {
-    let mut next = cause.source();
-    while let Some(fault) = next {
-        if fault.downcast_ref::<E>().is_some_and(&test) {
-            return true;
-        }
-        next = fault.source();
+fn inner(fault: Cause<'_>) -> Option<Cause<'_>> {
+    match fault.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => fault.source(),
     }
-    false
 }
 
 /// The value of a `Cookie` header, which must not be logged.
@@ -234,20 +233,6 @@ pub(crate) fn cookie_header(cookies: &[String]) -> Option<HeaderValue> {
 
 /// The value of a `Cookie` header.
 pub(crate) type CookieHeader = HeaderValue;
-
-impl Answer {
-    /// Whether the answer shows that the call was turned away before CloudStack saw it, by a proxy or the web server:
-    /// they do so with a 4xx page, while a page with a 5xx leaves everything open (wire facts §2.4).
-    pub(crate) fn turns_away(fault: &ReplyError) -> bool {
-        const LEFT_OPEN: [u16; 2] = [408, 499];
-        match fault {
-            ReplyError::Page { status, .. } | ReplyError::Text { status, .. } | ReplyError::Empty { status } => {
-                (400..500).contains(status) && !LEFT_OPEN.contains(status)
-            }
-            ReplyError::Refused(_) | ReplyError::Broken { .. } => false,
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

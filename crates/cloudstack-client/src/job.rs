@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     client::Client,
-    error::Error,
+    error::{Error, Sent},
     request::{Request, pair},
     retry::Failure,
 };
@@ -178,7 +178,7 @@ impl Client {
         let pairs = [pair("jobid", id)];
         let request = Request::job_poll(&pairs, self.timeouts().read);
         let state = self.deliver(&request).await.and_then(state_in);
-        state.map_err(|failure| failure.into_error(&request, self.url()))
+        state.map_err(|failure| failure.into_error(Sent::Read, self.url()))
     }
 
     /// Waits until a job is over or the budget is, with growing intervals; the state as last seen, which may be pending.
@@ -212,7 +212,7 @@ impl Client {
                     tracing::debug!(job = id, ?failure, "a poll failed");
                     if !failure.passes() || faults > FAULTS_MAX || left.is_zero() {
                         let bearable = failure.passes() && left.is_zero();
-                        return last.filter(|_| bearable).ok_or_else(|| failure.into_error(&Request::job_poll(&[], limit), self.url()));
+                        return last.filter(|_| bearable).ok_or_else(|| failure.into_error(Sent::Read, self.url()));
                     }
                 }
             }

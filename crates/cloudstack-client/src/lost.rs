@@ -9,7 +9,12 @@ use cloudstack_api::{
     reply::{Body, Reply},
 };
 
-use crate::{client::Client, error::Error, error::Trace, job::JobState, request::Request, retry::Failure};
+use crate::{
+    client::Client,
+    error::{Error, Source, Trace},
+    job::JobState,
+    retry::Failure,
+};
 
 /// How long to wait before each question: the call may still be on its way, or the server starting again.
 const WAITS: [Duration; 5] = [Duration::from_millis(200), Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
@@ -18,7 +23,7 @@ const NO_SUCH_JOB: u16 = 431;
 
 impl Client {
     /// Looks for the job of a call whose answer was lost: the reply that was lost, or that nobody knows.
-    pub(crate) async fn recover(&self, call: &Call, job: &str, failure: Failure) -> Result<Reply, Error> {
+    pub(crate) async fn recover(&self, call: &Call, job: &str, source: Source) -> Result<Reply, Error> {
         let mut trace = Trace::Unanswered;
         for wait in WAITS {
             self.clock().sleep(wait).await;
@@ -31,7 +36,7 @@ impl Client {
                 }
             };
         }
-        Err(failure.into_unknown(&Request::new(call, Some(job), self.timeouts()), trace))
+        Err(Error::OutcomeUnknown { command: call.command().name.clone(), job: Some(job.to_owned()), trace, source })
     }
 }
 

@@ -10,7 +10,7 @@ use cloudstack_api::{
 
 use crate::{
     endpoint::{HttpMethod, Timeouts},
-    error::Error,
+    error::{Error, Sent},
     http::Place,
 };
 
@@ -30,8 +30,8 @@ const QUERY_BYTES_MAX: usize = 6 << 10;
 /// The most bytes that [`HttpMethod::Auto`] puts into a URL.
 const QUERY_BYTES_AUTO_MAX: usize = 2 << 10;
 
-/// A command on its way.
-#[derive(Clone, Debug)]
+/// A command on its way. No `Debug`: it holds secrets.
+#[derive(Clone)]
 pub(crate) struct Request<'a> {
     /// The command's name.
     pub(crate) command: &'a str,
@@ -56,6 +56,11 @@ impl<'a> Request<'a> {
     /// The request that asks for a job.
     pub(crate) fn job_poll(pairs: &'a [Pair], limit: Duration) -> Self {
         Self { command: JOB_COMMAND, pairs, job: None, repeatable: true, limit }
+    }
+
+    /// What can have been sent when nothing is left open.
+    pub(crate) fn sent(&self) -> Sent {
+        if self.repeatable { Sent::Read } else { Sent::TurnedAway }
     }
 
     /// All that travels but what authentication adds.

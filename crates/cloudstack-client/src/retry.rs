@@ -8,9 +8,8 @@ use std::time::Duration;
 use cloudstack_api::reply::{Fault, ReplyError};
 
 use crate::{
-    error::{Error, Sent, Source, Trace, UnreachableKind},
-    http::{ANSWER_BYTES_MAX, Answer},
-    request::Request,
+    error::{Error, Sent, Source, UnreachableKind},
+    http::ANSWER_BYTES_MAX,
 };
 
 /// How often a request is sent in all, faults of throttling apart.
@@ -28,6 +27,8 @@ const THROTTLE_WAIT_UNNAMED: Duration = Duration::from_secs(1);
 /// Statuses that pass by themselves: a proxy without a server behind it, a server that is starting or going.
 const PASSING: [u16; 3] = [502, 503, 504];
 const THROTTLED: u16 = 429;
+/// Statuses by which a web server or proxy gives up on a request that may have gone on.
+const LEFT_OPEN: [u16; 2] = [408, 499];
 
 /// Why one exchange brought no reply.
 #[derive(Debug)]
@@ -71,39 +72,39 @@ impl Failure {
         }
     }
 
+    /// Whether a status stands for a fault that passes by itself.
+    pub(crate) fn is_passing(status: u16) -> bool {
+        PASSING.contains(&status)
+    }
+
     /// Whether it is a fault that passes by itself, so that asking later makes sense.
     pub(crate) fn passes(&self) -> bool {
         match self {
             Self::Throttled { .. } | Self::Lost { .. } => true,
             Self::Unsent { kind, .. } => *kind != UnreachableKind::Tls,
-            Self::Unreadable(fault) => PASSING.contains(&status_of(fault)),
-            Self::Refused(fault) => PASSING.contains(&fault.code),
+            Self::Unreadable(fault) => Self::is_passing(status_of(fault)),
+            Self::Refused(fault) => Self::is_passing(fault.code),
             Self::Oversized | Self::Redirected { .. } | Self::Settled(_) => false,
         }
     }
 
-    /// Whether it leaves open what became of a request that changes something.
-    pub(crate) fn leaves_open(&self) -> bool {
+    /// The cause, if it leaves open what became of a request that changes something; itself otherwise.
+    pub(crate) fn into_open(self) -> Result<Source, Self> {
         match self {
-            Self::Lost { .. } | Self::Oversized => true,
-            Self::Unreadable(fault) => !Answer::turns_away(fault),
-            Self::Refused(_) | Self::Throttled { .. } | Self::Unsent { .. } | Self::Redirected { .. } | Self::Settled(_) => false,
+            Self::Lost { source, .. } => Ok(source),
+            Self::Oversized => Ok(Box::new(Oversized)),
+            Self::Unreadable(fault) if !turns_away(&fault) => Ok(Box::new(fault)),
+            other => Err(other),
         }
     }
 
-    /// What the caller is told about it.
-    pub(crate) fn into_error(self, request: &Request<'_>, url: &str) -> Error {
-        if self.leaves_open() && !request.repeatable {
-            return self.into_unknown(request, Trace::NoJobToAskFor);
-        }
+    /// What the caller is told about it when nothing is left open.
+    pub(crate) fn into_error(self, sent: Sent, url: &str) -> Error {
         let url = url.to_owned();
         match self {
             Self::Refused(fault) => Error::Refused(fault),
             Self::Throttled { wait } => Error::Throttled { wait },
-            Self::Unreadable(fault) => {
-                let sent = if request.repeatable { Sent::Read } else { Sent::TurnedAway };
-                Error::Unreadable { url, sent, source: Box::new(fault) }
-            }
+            Self::Unreadable(fault) => Error::Unreadable { url, sent, source: Box::new(fault) },
             Self::Unsent { kind, source } | Self::Lost { kind, source } => Error::Unreachable { kind, url, source },
             Self::Oversized => Error::TooLarge { what: "the answer", bytes_max: ANSWER_BYTES_MAX, reason: "are read; ask for less" },
             Self::Redirected { to } => Error::Redirected { url, to },
@@ -111,16 +112,25 @@ impl Failure {
         }
     }
 
-    /// What the caller is told when nobody knows what became of a request.
-    pub(crate) fn into_unknown(self, request: &Request<'_>, trace: Trace) -> Error {
-        let source: Source = match self {
-            Self::Unsent { source, .. } | Self::Lost { source, .. } => source,
-            Self::Unreadable(fault) => Box::new(fault),
-            Self::Refused(fault) => Box::new(ReplyError::Refused(fault)),
-            Self::Settled(error) => error,
-            Self::Oversized | Self::Throttled { .. } | Self::Redirected { .. } => Box::new(Oversized),
-        };
-        Error::OutcomeUnknown { command: request.command.to_owned(), job: request.job.map(str::to_owned), trace, source }
+    /// The failure of a login as a failure of the call that needed it, of which nothing has left.
+    pub(crate) fn before_call(self, url: &str) -> Self {
+        match self {
+            Self::Lost { kind, source } => Self::Unsent { kind, source },
+            Self::Unreadable(fault) if Self::is_passing(status_of(&fault)) => Self::Unsent { kind: UnreachableKind::Connect, source: Box::new(fault) },
+            other @ (Self::Unreadable(_) | Self::Oversized) => Self::Settled(Box::new(other.into_error(Sent::TurnedAway, url))),
+            other => other,
+        }
+    }
+}
+
+/// Whether an answer shows that the call was turned away before CloudStack saw it, by a proxy or the web server: they do
+/// so with a 4xx page, while a page with a 5xx leaves everything open (wire facts §2.4).
+fn turns_away(fault: &ReplyError) -> bool {
+    match fault {
+        ReplyError::Page { status, .. } | ReplyError::Text { status, .. } | ReplyError::Empty { status } => {
+            (400..500).contains(status) && !LEFT_OPEN.contains(status)
+        }
+        ReplyError::Refused(_) | ReplyError::Broken { .. } => false,
     }
 }
 

@@ -109,16 +109,10 @@ impl Sessions {
                 *slot = Slot::Open(Arc::clone(&session));
                 Ok(session)
             }
-            Err(Failure::Refused(fault)) if fault.code == 503 => Err(Failure::Refused(fault)),
+            Err(Failure::Refused(fault)) if Failure::is_passing(fault.code) => Err(Failure::Refused(fault)),
             Err(Failure::Refused(fault)) => {
                 *slot = Slot::Refused { fault: fault.clone(), until: now + REFUSAL_HELD };
                 Err(self.refused(fault))
-            }
-            // The login was lost, but of the call itself nothing has left.
-            Err(Failure::Lost { kind, source }) => Err(Failure::Unsent { kind, source }),
-            Err(Failure::Unreadable(fault)) => {
-                let sent = crate::error::Sent::TurnedAway;
-                Err(Failure::Settled(Box::new(Error::Unreadable { url: "the login".to_owned(), sent, source: Box::new(fault) })))
             }
             Err(other) => Err(other),
         }
