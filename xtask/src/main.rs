@@ -1,2 +1,49 @@
-//! placeholder
-fn main() {}
+//! The project's own tasks: the catalog's generator, the generated documentation, the house rules, the routing figures.
+//!
+//! Nothing here is shipped, and nothing that is shipped leans on it.
+
+mod catalog;
+mod routing;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use workspace::{Done, Mode};
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  catalog facts [--check] RELEASE=FILE…   make the catalog's tables from facts, oldest release first
+  catalog diff FILE[.gz] [--against N.NN] what a server's `listApis` reply has that the catalog has not, and the reverse
+  catalog add RELEASE FILE[.gz]           merge a server's `listApis` reply into the tables as a newer release
+  routing [--misses]                      how well the search finds the commands of the golden set
+  tidy                                    the house rules
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            workspace::complain(&format!("error: {message}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Done {
+    match words {
+        ["catalog", "facts", "--check", files @ ..] => catalog::facts(files, Mode::Check),
+        ["catalog", "facts", files @ ..] => catalog::facts(files, Mode::Write),
+        ["catalog", "diff", file] => catalog::diff(file, None),
+        ["catalog", "diff", file, "--against", release] => catalog::diff(file, Some(release)),
+        ["catalog", "add", release, file] => catalog::add(release, file),
+        ["routing"] => routing::print(false),
+        ["routing", "--misses"] => routing::print(true),
+        ["tidy"] => tidy::run(),
+        [] | ["help" | "--help" | "-h"] => workspace::say(USAGE.trim_end()),
+        _ => Err(format!("`{}` is no task\n{USAGE}", words.join(" "))),
+    }
+}
