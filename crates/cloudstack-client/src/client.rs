@@ -125,7 +125,7 @@ impl Client {
             Auth::None => self.exchange(request, &request.base(0), self.method, None).await.map(|(reply, _)| reply),
         };
         if let Err(Failure::Throttled { wait }) = &outcome {
-            self.pace.hold(self.clock.elapsed() + *wait);
+            self.pace.hold(self.clock.elapsed().saturating_add(*wait));
         }
         outcome
     }
@@ -167,7 +167,7 @@ impl Client {
 
     async fn exchange_signed(&self, keys: &Keys, request: &Request<'_>, digest: Digest) -> Result<Reply, Failure> {
         // Anew for each attempt: the one before may have taken its time.
-        let expires = self.expires.map(|valid| timestamp(self.clock.now() + valid));
+        let expires = self.expires.map(|valid| timestamp(self.clock.now().saturating_add(valid)));
         let pairs = keys.sign(request.base(4), expires, digest);
         self.exchange(request, &pairs, self.method, None).await.map(|(reply, _)| reply)
     }

@@ -189,7 +189,7 @@ impl Client {
     ///
     /// As [`Self::job`], if no poll succeeded within the budget or too many failed in a row. The job goes on.
     pub async fn wait(&self, id: &str, wait: &JobWait, on_poll: &mut (dyn FnMut(&JobState) + Send)) -> Result<JobState, Error> {
-        let deadline = self.clock().elapsed() + wait.budget;
+        let deadline = self.clock().elapsed().saturating_add(wait.budget);
         let mut intervals = INTERVALS.into_iter().chain(iter::repeat(INTERVAL_MAX));
         let mut last = None;
         let mut faults = 0;

@@ -47,7 +47,7 @@ impl Pace {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
         let at = now.max(*next);
         if !self.spacing.is_zero() {
-            *next = at + self.spacing;
+            *next = at.saturating_add(self.spacing);
         }
         at.saturating_sub(now)
     }

@@ -1,5 +1,7 @@
 //! The client against a server that cuts, lies and stalls, over real HTTP; the clock is moved by hand.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod clock;
 mod faults;
 mod jobs;

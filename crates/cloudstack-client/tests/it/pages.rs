@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use cloudstack_client::{Error, ListLimits, Listing};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     server::{Act, Received, Server},
@@ -15,13 +15,9 @@ fn zones(ids: impl Iterator<Item = usize>) -> Vec<Value> {
 }
 
 fn answer(count: Option<usize>, rows: Vec<Value>) -> Act {
-    let mut body = json!({});
-    if let Some(count) = count {
-        body["count"] = json!(count);
-    }
-    if !rows.is_empty() {
-        body["zone"] = json!(rows);
-    }
+    let count = count.map(|count| ("count".to_owned(), json!(count)));
+    let rows = (!rows.is_empty()).then(|| ("zone".to_owned(), Value::Array(rows)));
+    let body: Map<String, Value> = count.into_iter().chain(rows).collect();
     Act::json(200, &json!({"listzonesresponse": body}))
 }
 

@@ -1,6 +1,6 @@
 //! What is sent again and what never is: counted where it arrives.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use cloudstack_client::{Error, Trace, UnreachableKind};
 use serde_json::json;
@@ -173,4 +173,18 @@ async fn a_server_that_is_not_there_is_unreachable_and_no_outcome_is_unknown() {
         assert!(matches!(error, Error::Unreachable { kind: UnreachableKind::Refused, .. }), "{error:?}");
     }
     assert_eq!(clock.waits().len(), 9);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_meanwhile_never_makes_a_write_arrive_twice() {
+    let server = Server::start(|_, _| Act::AnswerAndClose { body: br#"{"x":{"success":true}}"#.to_vec() });
+    let (client, _) = client(&server);
+    for number in 0..200 {
+        match client.send(&write().with("name", format!("acme-{number}"))).await {
+            Ok(_) | Err(Error::OutcomeUnknown { .. }) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    let names: HashSet<String> = server.received().iter().map(|received| received.argument("name").to_owned()).collect();
+    assert_eq!(names.len(), server.received().len());
 }

@@ -51,6 +51,10 @@ pub(crate) enum Act {
     Cut,
     /// Announces more than it sends, and closes the connection.
     CutMidway,
+    /// Answers fully and closes the connection without having said so.
+    AnswerAndClose {
+        body: Vec<u8>,
+    },
     /// Never answers.
     Stall,
 }
@@ -147,6 +151,11 @@ impl Server {
                     out.extend(b"\r\n");
                     out.extend(body);
                     stream.write_all(&out).await.ok()?;
+                }
+                Act::AnswerAndClose { body } => {
+                    stream.write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes()).await.ok()?;
+                    stream.write_all(&body).await.ok()?;
+                    return None;
                 }
                 Act::Cut => return None,
                 Act::CutMidway => {
