@@ -21,7 +21,7 @@ use crate::{
     lost,
     pace::Pace,
     request::{JOB_ID_PARAMETER, LOGIN_COMMAND, LOGOUT_COMMAND, Request},
-    retry::{Attempts, Failure},
+    retry::{Attempts, Failure, THROTTLE_WAIT_MAX},
     session::{SECOND_FACTOR_MISSING, Session, Sessions},
 };
 
@@ -125,7 +125,8 @@ impl Client {
             Auth::None => self.exchange(request, &request.base(0), self.method, None).await.map(|(reply, _)| reply),
         };
         if let Err(Failure::Throttled { wait }) = &outcome {
-            self.pace.hold(self.clock.elapsed().saturating_add(*wait));
+            // Longer than this nobody is kept waiting without a word; the next call hears it from the server again.
+            self.pace.hold(self.clock.elapsed().saturating_add(*wait.min(&THROTTLE_WAIT_MAX)));
         }
         outcome
     }

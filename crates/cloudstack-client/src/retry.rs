@@ -21,7 +21,7 @@ const ATTEMPTS_AFTER_TIMEOUT_MAX: u32 = 2;
 const BACKOFF_FIRST_MAX: Duration = Duration::from_millis(200);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// How long one request waits in all because the server wants fewer of them.
-const THROTTLE_WAIT_MAX: Duration = Duration::from_secs(20);
+pub(crate) const THROTTLE_WAIT_MAX: Duration = Duration::from_secs(20);
 const THROTTLE_JITTER_MAX: Duration = Duration::from_millis(250);
 /// What is waited for when a throttled answer names no time.
 const THROTTLE_WAIT_UNNAMED: Duration = Duration::from_secs(1);

@@ -188,3 +188,19 @@ async fn a_connection_that_the_server_closed_meanwhile_never_makes_a_write_arriv
     let names: HashSet<String> = server.received().iter().map(|received| received.argument("name").to_owned()).collect();
     assert_eq!(names.len(), server.received().len());
 }
+
+#[tokio::test]
+async fn a_server_that_wants_fewer_calls_is_heard_by_all_calls_within_bounds() {
+    for (told, held) in [(940, 940), (15_000, 15_000), (3_600_000, 20_000)] {
+        let server = Server::start(
+            move |_, received| if received.command() == "createDomain" { fine() } else { Act::refusal(429, "x", &format!("retry after [{told}] ms.")) },
+        );
+        let (client, clock) = client(&server);
+        client.send(&lone_read()).await.unwrap_err();
+        let before = clock.waits().len();
+        client.send(&write()).await.unwrap();
+        let expected = Duration::from_millis(held);
+        let waits = &clock.waits()[before..];
+        assert!(waits.len() == 1 && waits[0] <= expected && waits[0] + Duration::from_millis(250) >= expected, "{told}: {waits:?}");
+    }
+}
