@@ -1,0 +1,229 @@
+//! The typed tools: one a command, made from its row in the catalog.
+//!
+//! Names, texts, annotations and schemas are derived; nothing here knows any particular command.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use cloudstack_api::{
+    catalog::{Catalog, Command, Risk},
+    schema,
+};
+use cloudstack_engine::{Report, RunRequest, Scope, Shape};
+use rmcp::model::{JsonObject, Tool as Definition};
+use serde_json::{Map, Value, json};
+
+use super::{
+    approval::Token,
+    arguments::Arguments,
+    tools::{Answering, Call, Effect, Tool, object},
+};
+
+/// The longest name of a tool: what the strictest hosts leave after their own prefixes.
+const NAME_LETTERS_MAX: usize = 40;
+/// The longest description: where hosts begin to cut.
+const TEXT_BYTES_MAX: usize = 2_000;
+/// What sets our own arguments apart from those of the command.
+const OWN_PREFIX: char = '_';
+
+/// Words that are shortened in names that would be too long, one after the other until the name fits.
+const SHORT_WORDS: [(&str, &str); 16] = [
+    ("virtual_machines", "vms"),
+    ("virtual_machine", "vm"),
+    ("tungsten_fabric", "tungsten"),
+    ("out_of_band_management", "oobm"),
+    ("shared_file_system", "sharedfs"),
+    ("two_factor", "2fa"),
+    ("kubernetes", "k8s"),
+    ("certificates", "certs"),
+    ("certificate", "cert"),
+    ("authentication", "auth"),
+    ("authenticator", "auth"),
+    ("application", "app"),
+    ("management", "mgmt"),
+    ("secondary", "sec"),
+    ("network", "net"),
+    ("supported_", ""),
+];
+/// What is shortened where the words above do not suffice.
+const SHORT_WORDS_MORE: [(&str, &str); 9] = [
+    ("offerings", "offers"),
+    ("offering", "offer"),
+    ("compatible", "compat"),
+    ("affected_", ""),
+    ("allowed", "may"),
+    ("storage", "store"),
+    ("gateway", "gw"),
+    ("logical_", ""),
+    ("template", "tmpl"),
+];
+
+/// What the settings say about typed tools as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    /// Whether only commands of risk `read` have one.
+    pub(super) read_only: bool,
+    /// Whether there is more than one profile to choose from.
+    pub(super) has_profiles: bool,
+}
+
+/// The tool of one command.
+pub(super) struct CommandTool {
+    definition: Definition,
+    command: Arc<Command>,
+}
+
+/// The tools of all commands in scope, sorted by command.
+pub(super) fn all(catalog: &Catalog, scope: &Scope, choice: Choice) -> Vec<Arc<dyn Tool>> {
+    let names = names(catalog);
+    let visible = catalog.commands().filter(|command| scope.allows(&command.name) && (!choice.read_only || command.risk == Risk::Read));
+    visible
+        .filter_map(|command| {
+            let name = names.get(&command.name)?.clone();
+            Some(Arc::new(CommandTool::new(catalog, command, name, choice)) as Arc<dyn Tool>)
+        })
+        .collect()
+}
+
+/// The command whose tool has this name.
+pub(super) fn command_of_tool(catalog: &Catalog, tool: &str) -> Option<Arc<Command>> {
+    let names = names(catalog);
+    let command = names.iter().find(|(_, name)| *name == tool).map(|(command, _)| command)?;
+    catalog.command(command)
+}
+
+/// The name of every command's tool. The same in every release that has the command.
+fn names(catalog: &Catalog) -> HashMap<String, String> {
+    let mut taken = HashSet::new();
+    let commands = catalog.commands().map(|command| command.name.clone());
+    commands
+        .map(|command| {
+            let name = unique(&tool_name(&command), &mut taken);
+            (command, name)
+        })
+        .collect()
+}
+
+/// The name with a number behind it where another command has it already.
+fn unique(name: &str, taken: &mut HashSet<String>) -> String {
+    let mut candidate = name.to_owned();
+    let mut number = 2_u32;
+    while !taken.insert(candidate.clone()) {
+        let suffix = format!("_{number}");
+        candidate = format!("{}{suffix}", cut(name, NAME_LETTERS_MAX - suffix.len()));
+        number += 1;
+    }
+    candidate
+}
+
+/// The command's name in snake case, its words shortened until it fits.
+fn tool_name(command: &str) -> String {
+    let mut name = schema::snake_case(command);
+    for (long, short) in SHORT_WORDS.iter().chain(&SHORT_WORDS_MORE) {
+        if name.len() <= NAME_LETTERS_MAX {
+            break;
+        }
+        name = name.replace(long, short);
+    }
+    cut(&name, NAME_LETTERS_MAX).to_owned()
+}
+
+/// At most so many bytes, not within a letter.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    let end = (0..=bytes_max.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
+    text.get(..end).unwrap_or_default()
+}
+
+impl CommandTool {
+    fn new(catalog: &Catalog, command: Arc<Command>, name: String, choice: Choice) -> Self {
+        let words = catalog.words(&command);
+        let mut input = schema::input(catalog, &command);
+        if let Some(properties) = input.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.extend(own_arguments(&command, choice));
+        }
+        let mut definition = Definition::new(name, text(&command, &words.text, words.undo.as_deref()), input)
+            .with_title(words.title.clone())
+            .with_annotations(effect(&command).annotations(&words.title));
+        if let Some(mut output) = schema::output(&command) {
+            // A failure has other members; clients check those against the schema too.
+            output.remove("required");
+            definition = definition.with_raw_output_schema(Arc::new(output));
+        }
+        Self { definition, command }
+    }
+
+    /// Our own arguments, checked, and what is left for the command.
+    fn split(&self, given: JsonObject) -> Result<(Arguments, Map<String, Value>), Report> {
+        let (own, arguments): (JsonObject, JsonObject) = given.into_iter().partition(|(name, _)| name.starts_with(OWN_PREFIX));
+        let accepted = object(json!({"properties": every_own_argument()}));
+        Ok((Arguments::check(&self.definition.name, &accepted, own)?, arguments))
+    }
+}
+
+impl Tool for CommandTool {
+    fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    fn call<'c>(&'c self, call: Call<'c>) -> Answering<'c> {
+        Box::pin(async move {
+            let (own, arguments) = self.split(call.arguments)?;
+            let request = RunRequest {
+                profile: own.text("_profile"),
+                shape: Shape { fields: own.texts("_fields"), limit: own.count("_limit"), count_only: false },
+                wait: own.seconds("_wait_seconds"),
+                ..RunRequest::new(self.command.name.clone(), arguments, call.caller)
+            };
+            let token = own.text("_approval_token").map(|seal| Token { seal, typed: own.text("_approval_name") });
+            call.approver.run(call.engine, request, token, call.watch).await
+        })
+    }
+}
+
+/// What the command can do at worst, in the protocol's hints.
+fn effect(command: &Command) -> Effect {
+    match command.worst_risk() {
+        Risk::Read => Effect::Reads,
+        Risk::Disclose | Risk::Write => Effect::Changes,
+        Risk::Disrupt | Risk::Destroy | Risk::Raze => Effect::Destroys,
+    }
+}
+
+/// What the command does, its risk where it has one, how to undo it.
+fn text(command: &Command, text: &str, undo: Option<&str>) -> String {
+    let mut whole = text.trim_end().to_owned();
+    if command.worst_risk() > Risk::Read {
+        whole.push_str(&format!(" Risk: {}.", command.worst_risk()));
+    }
+    if let Some(undo) = undo {
+        whole.push_str(&format!(" Undo: {undo}"));
+    }
+    cut(&whole, TEXT_BYTES_MAX).to_owned()
+}
+
+/// The arguments of ours that make sense for the command.
+fn own_arguments(command: &Command, choice: Choice) -> Map<String, Value> {
+    let is_wanted = |name: &str| match name {
+        "_profile" => choice.has_profiles,
+        "_fields" | "_limit" => command.is_list(),
+        "_wait_seconds" => command.is_async,
+        "_approval_token" => command.worst_risk() >= Risk::Disrupt,
+        "_approval_name" => command.worst_risk() == Risk::Raze,
+        _ => false,
+    };
+    every_own_argument().into_iter().filter(|(name, _)| is_wanted(name)).collect()
+}
+
+/// All arguments of ours: each is understood by every tool, also where its schema leaves it out.
+fn every_own_argument() -> Map<String, Value> {
+    object(json!({
+        "_profile": {"type": "string"},
+        "_fields": {"type": "array", "items": {"type": "string"}},
+        "_limit": {"type": "integer"},
+        "_wait_seconds": {"type": "integer"},
+        "_approval_token": {"type": "string"},
+        "_approval_name": {"type": "string"},
+    }))
+}
