@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::workspace::{Done, read, say};
 
-/// The requests with the commands that answer them.
-const GOLDEN: &str = "crates/cloudstack-api/tests/data/routing.jsonl";
+/// The sets of requests with the commands that answer them.
+const SETS: [&str; 2] = ["routing", "requests"];
 /// The ranks at which recall is told.
 const RANKS: [usize; 3] = [1, 3, 5];
 
@@ -22,14 +22,19 @@ struct Tally {
     found: [usize; RANKS.len()],
 }
 
-/// Prints recall by kind of request, and the requests whose command is not among the first five.
+/// Prints recall by kind of request in each set, and the requests whose command is not among the first five.
 pub(crate) fn print(with_misses: bool) -> Done {
     let catalog = Catalog::embedded(Release::NEWEST);
     let index = Index::new(&catalog);
+    SETS.into_iter().try_for_each(|set| print_set(&index, set, with_misses))
+}
+
+fn print_set(index: &Index, set: &str, with_misses: bool) -> Done {
+    let path = format!("crates/cloudstack-api/tests/data/{set}.jsonl");
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     let mut misses = String::new();
-    for line in read(GOLDEN)?.lines() {
-        let request: Value = serde_json::from_str(line).map_err(|error| format!("`{GOLDEN}`: {error}"))?;
+    for line in read(&path)?.lines() {
+        let request: Value = serde_json::from_str(line).map_err(|error| format!("`{path}`: {error}"))?;
         let text = |key: &str| request.get(key).and_then(Value::as_str).unwrap_or_default();
         let accepted: Vec<&str> = request.get("accept").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let hits = index.search(text("query"), &Filter::default(), 10);
@@ -51,7 +56,7 @@ pub(crate) fn print(with_misses: bool) -> Done {
     }
     for (kind, tally) in &tallies {
         let shares: Vec<String> = RANKS.iter().zip(tally.found).map(|(rank, found)| format!("@{rank} {:5.1} %", percent(found, tally.requests))).collect();
-        say(&format!("{kind:<11} {:>3} requests  {}", tally.requests, shares.join("  ")))?;
+        say(&format!("{set:<9} {kind:<12} {:>3} requests  {}", tally.requests, shares.join("  ")))?;
     }
     Ok(())
 }

@@ -1,0 +1,35 @@
+//! How well the search finds commands for requests in people's own words: a floor that may only rise.
+
+use std::collections::BTreeMap;
+
+use cloudstack_api::search::{Filter, Index};
+use serde_json::Value;
+
+use crate::{catalogs, columns};
+
+/// The ranks at which recall is counted.
+const RANKS: [usize; 3] = [1, 3, 5];
+
+#[test]
+fn the_search_finds_at_least_as_much_as_it_did() {
+    let index = Index::new(&catalogs()[1]);
+    let mut found: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+    for (set, text) in [("routing", include_str!("../data/routing.jsonl")), ("requests", include_str!("../data/requests.jsonl"))] {
+        for row in text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+            let hits = index.search(row["query"].as_str().unwrap(), &Filter::default(), RANKS[2]);
+            let rank = hits.iter().position(|hit| row["accept"].as_array().unwrap().contains(&Value::from(hit.command.as_str())));
+            for (count, at_most) in found.entry(set).or_default().iter_mut().zip(RANKS) {
+                *count += usize::from(rank.is_some_and(|rank| rank < at_most));
+            }
+        }
+    }
+    for columns in columns(include_str!("../data/routing-floor.tsv")) {
+        let floor: Vec<usize> = columns[1..].iter().map(|number| number.parse().unwrap()).collect();
+        let ours = found[columns[0]];
+        assert!(
+            ours.iter().zip(&floor).all(|(ours, floor)| ours >= floor),
+            "{}: {ours:?} of the requests within {RANKS:?}, once {floor:?}; `cargo xtask routing --misses` shows them",
+            columns[0]
+        );
+    }
+}
