@@ -1,1 +1,29 @@
-//! placeholder
+//! A CloudStack in memory: people try the program on it, and every test leans on it.
+//!
+//! It behaves on the wire as recorded servers do: signatures, sessions, roles, envelopes, codes, jobs, events, paging.
+//! It simulates no hypervisor and keeps nothing when the process ends.
+
+mod arguments;
+mod auth;
+mod cloud;
+mod coverage;
+mod dates;
+mod events;
+mod generic;
+mod http;
+mod jobs;
+mod json;
+mod kind;
+mod list;
+mod nouns;
+mod options;
+mod refusal;
+mod turn;
+mod world;
+
+pub use crate::{
+    cloud::{Cloud, Identity, Method, WireAnswer, WireRequest},
+    coverage::{How, coverage},
+    http::serve,
+    options::{JobSpeed, Plugins, TimeMode, Tuning, WorldOptions},
+};

@@ -1,0 +1,294 @@
+//! The embedded cloud: a world behind a lock, and the way of a request through it.
+//!
+//! No HTTP here: a request and an answer are values. The front is in `http.rs`.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use cloudstack_api::{
+    catalog::{Build, Catalog, Command},
+    clock::Clock,
+    wire::Pair,
+};
+
+use crate::{
+    arguments::{self, Arguments},
+    auth::{self, Credentials},
+    events, generic, jobs,
+    json::{Json, to_xml},
+    nouns,
+    options::{Plugins, TimeMode, WorldOptions},
+    refusal::Refusal,
+    turn::{Caller, Outcome, Server, Turn, WORK_SHORT, Work},
+    world::{World, seed},
+};
+
+/// What people other than root read instead of an error from inside.
+const MASKED: &str = "Internal error executing command, please contact your system administrator";
+
+/// How a request came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// In the query.
+    #[default]
+    Get,
+    /// In a form.
+    Post,
+}
+
+/// A request as it reaches the cloud.
+#[derive(Clone, Debug, Default)]
+pub struct WireRequest {
+    /// How it came.
+    pub method: Method,
+    /// The query, still encoded, without the question mark.
+    pub query: String,
+    /// The form, still encoded; empty for anything that is no form.
+    pub body: String,
+    /// The cookies by name.
+    pub cookies: BTreeMap<String, String>,
+}
+
+/// What the cloud answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WireAnswer {
+    /// The HTTP status, which is CloudStack's error code.
+    pub status: u16,
+    /// The headers that depend on the answer.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+}
+
+/// Somebody who may call the cloud.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The name by which it is asked for, such as `admin` or `dev`.
+    pub name: String,
+    /// The role's name.
+    pub role: String,
+    /// The account's name.
+    pub account: String,
+    /// The domain's path, such as `ROOT/acme`.
+    pub domain: String,
+    /// The API key.
+    pub api_key: String,
+    /// The secret key.
+    pub secret_key: String,
+    /// The name to log in with.
+    pub username: String,
+    /// The password to log in with.
+    pub password: String,
+}
+
+#[derive(Debug)]
+struct Inner {
+    world: Mutex<World>,
+    server: Server,
+    clock: Arc<dyn Clock>,
+    identities: Vec<Identity>,
+}
+
+/// An embedded cloud. Cheap to clone; clones share the world.
+#[derive(Clone, Debug)]
+pub struct Cloud {
+    inner: Arc<Inner>,
+}
+
+impl Cloud {
+    /// Makes a cloud with its default world.
+    #[must_use]
+    pub fn new(options: WorldOptions, catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
+        let server = Server { catalog, options: Arc::new(options) };
+        let mut world = World::new(options.seed, clock.now(), nouns::NOUNS);
+        let identities = seed(&mut world, &server);
+        Self { inner: Arc::new(Inner { world: Mutex::new(world), server, clock, identities }) }
+    }
+
+    /// Who may call it. The first is the root admin.
+    #[must_use]
+    pub fn identities(&self) -> Vec<Identity> {
+        self.inner.identities.clone()
+    }
+
+    /// Moves explicit time; does nothing to a cloud that follows a clock.
+    pub fn advance(&self, by: Duration) {
+        let mut world = self.lock();
+        if self.inner.server.options.clock == TimeMode::Explicit {
+            world.now += by;
+        }
+        world.settle(&self.inner.server);
+    }
+
+    /// Answers a request.
+    #[must_use]
+    pub fn answer(&self, request: &WireRequest) -> WireAnswer {
+        let pairs = arguments::merge(&request.query, &request.body);
+        let exact = |name: &str| pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+        let wants_json = exact("response").is_some_and(|kind| kind.eq_ignore_ascii_case("json"));
+        let mut world = self.lock();
+        if self.inner.server.options.clock == TimeMode::Auto {
+            world.now = world.now.max(self.inner.clock.now());
+        }
+        world.settle(&self.inner.server);
+        let mut session = Session { world: &mut world, server: &self.inner.server, cookies: Vec::new(), request, pairs: &pairs };
+        let (envelope, result) = session.run(exact("command"));
+        let cookies = session.cookies;
+        drop(world);
+        self.spell(&envelope, result, wants_json, cookies)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        // A poisoned lock means that a call panicked; the rows are still the best there is.
+        self.inner.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spell(&self, envelope: &str, result: Result<Option<String>, Refusal>, wants_json: bool, cookies: Vec<String>) -> WireAnswer {
+        let mut headers: Vec<(&'static str, String)> = cookies.into_iter().map(|cookie| ("set-cookie", cookie)).collect();
+        let (status, body, is_fault) = match result {
+            Ok(None) => {
+                headers.push(("content-type", "text/xml;charset=utf-8".to_owned()));
+                return WireAnswer { status: 200, headers, body: String::new() };
+            }
+            Ok(Some(body)) => (200, body, false),
+            Err(refusal) => {
+                if refusal.inner.is_some() {
+                    headers.push(("x-description", refusal.text.replace(['\n', '\r'], " ")));
+                }
+                let mut json = Json::default();
+                refusal.write(&mut json);
+                (refusal.code, json.into_text(), true)
+            }
+        };
+        let mut text = String::with_capacity(body.len() + envelope.len() + 8);
+        text.push_str("{\"");
+        text.push_str(envelope);
+        text.push_str("\":");
+        text.push_str(&body);
+        text.push('}');
+        if wants_json {
+            headers.push(("content-type", "application/json;charset=utf-8".to_owned()));
+        } else {
+            headers.push(("content-type", "text/xml;charset=utf-8".to_owned()));
+            text = to_xml(&text, &self.inner.server.options.version(), is_fault);
+        }
+        WireAnswer { status, headers, body: text }
+    }
+}
+
+/// One request on its way through the world.
+struct Session<'a> {
+    world: &'a mut World,
+    server: &'a Server,
+    cookies: Vec<String>,
+    request: &'a WireRequest,
+    pairs: &'a [Pair],
+}
+
+impl Session<'_> {
+    /// The envelope and what stands in it; no text at all for an empty answer.
+    fn run(&mut self, name: Option<&str>) -> (String, Result<Option<String>, Refusal>) {
+        let credentials = Credentials { pairs: self.pairs, cookies: &self.request.cookies };
+        let session = auth::live_session(self.world, &credentials, self.server);
+        match name {
+            Some("login") => ("loginresponse".to_owned(), self.login(&credentials)),
+            Some("logout") => ("logoutresponse".to_owned(), auth::logout(self.world, session).map(Some)),
+            None if session.is_some() => (String::new(), Ok(None)),
+            None => ("null".to_owned(), Err(Refusal::credentials())),
+            Some(name) => self.call(name, &credentials, session.as_deref()),
+        }
+    }
+
+    fn login(&mut self, credentials: &Credentials<'_>) -> Result<Option<String>, Refusal> {
+        let (body, cookies) = auth::login(self.world, credentials, self.server)?;
+        self.cookies = cookies;
+        Ok(Some(body))
+    }
+
+    fn call(&mut self, name: &str, credentials: &Credentials<'_>, session: Option<&str>) -> (String, Result<Option<String>, Refusal>) {
+        let command = self.server.catalog.command(name).filter(|command| is_loaded(command, self.server.options.plugins));
+        let envelope = match &command {
+            Some(command) => command.reply.envelope.clone(),
+            None => format!("{}response", name.to_ascii_lowercase()),
+        };
+        let caller = match session {
+            Some(session) => auth::by_session(self.world, session, credentials),
+            None => auth::by_key(self.world, credentials),
+        };
+        let caller = match caller {
+            Ok(caller) => caller,
+            Err(refusal) => return (envelope, Err(refusal)),
+        };
+        let user = self.world.id(caller.user);
+        let Some(command) = command else {
+            let refusal = if session.is_some() { Refusal::role(name, &user) } else { Refusal::unknown_command() };
+            return ("errorresponse".to_owned(), Err(refusal));
+        };
+        if !auth::allows(self.world, caller.role, &command) {
+            return ("errorresponse".to_owned(), Err(Refusal::role(name, &user)));
+        }
+        if session.is_none()
+            && let Err(refusal) = auth::check_signature(self.world, &caller, credentials)
+        {
+            return (envelope, Err(refusal));
+        }
+        let is_root = caller.is_root();
+        let result = self.execute(command, caller).map_err(|mut refusal| {
+            if refusal.masked && !is_root {
+                MASKED.clone_into(&mut refusal.text);
+            }
+            refusal
+        });
+        (envelope, result)
+    }
+
+    fn execute(&mut self, command: Arc<Command>, caller: Caller) -> Result<Option<String>, Refusal> {
+        arguments::check_characters(self.pairs)?;
+        generic::prepare_kinds(self.world, &command, &self.server.catalog);
+        let arguments = Arguments::read(self.pairs, &command, caller.kind, self.world)?;
+        let by_get = self.request.method == Method::Get;
+        let mut turn = Turn { world: self.world, caller, command, arguments, server: self.server, by_get };
+        check_permission(&turn)?;
+        let handler = nouns::handler(&turn.command.name).unwrap_or(generic::answer);
+        let outcome = handler(&mut turn);
+        events::record_call(&mut turn, outcome.as_ref().ok());
+        let outcome = outcome?;
+        let outcome = match outcome {
+            Outcome::Job(work) => jobs::start(&mut turn, *work)?,
+            Outcome::Nothing => return Ok(None),
+            finished if turn.command.is_async => jobs::start(&mut turn, finished_work(finished))?,
+            other => other,
+        };
+        Ok(Some(turn.body(&outcome)))
+    }
+}
+
+/// A job around something that is done already.
+fn finished_work(outcome: Outcome) -> Work {
+    let (id, subject) = match &outcome {
+        Outcome::Object(handle) => (None, Some(*handle)),
+        _ => (None, None),
+    };
+    Work { id, instance: None, subject, takes: WORK_SHORT, finish: Box::new(move |_| Ok(outcome)) }
+}
+
+/// Refuses objects of others. Lists leave them out instead.
+fn check_permission(turn: &Turn<'_>) -> Result<(), Refusal> {
+    if turn.command.is_list() {
+        return Ok(());
+    }
+    let named = turn.command.parameters.iter().filter(|parameter| parameter.takes_ids());
+    let mut objects = named.flat_map(|parameter| turn.arguments.objects(&parameter.name).unwrap_or_default());
+    if objects.any(|object| !turn.may_use(*object)) { Err(Refusal::permission()) } else { Ok(()) }
+}
+
+/// Whether a server has the command.
+pub(crate) fn is_loaded(command: &Command, plugins: Plugins) -> bool {
+    match plugins {
+        Plugins::All => true,
+        Plugins::Loaded => command.build == Build::Default && command.setting.as_ref().is_none_or(|setting| setting.default),
+    }
+}

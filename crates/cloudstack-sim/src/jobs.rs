@@ -1,0 +1,312 @@
+//! Jobs: work that ends at a time, and what can be asked about it (wire facts §2.5).
+//!
+//! Nothing runs in the background. Whoever looks first settles what is due, in the order in which it came due, so that
+//! a world reads the same whether anybody watched or not.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use cloudstack_api::catalog::Command;
+
+use crate::{
+    arguments::Arguments,
+    events::{self, Phase},
+    json::Json,
+    options::JobSpeed,
+    refusal::Refusal,
+    turn::{Caller, Finish, Outcome, Server, Turn, Work},
+    world::{Handle, World, id_text, parse_id},
+};
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Ending {
+    completed: Duration,
+    code: u16,
+    result: String,
+}
+
+/// A job.
+#[derive(Debug)]
+pub(crate) struct Job {
+    number: u64,
+    id: String,
+    /// Who started it.
+    pub(crate) caller: Caller,
+    command: Arc<Command>,
+    instance: Option<(String, Option<String>)>,
+    created: Duration,
+    ending: Option<Ending>,
+}
+
+/// What still has to happen for a job.
+struct Pending {
+    finish: Finish,
+    arguments: Arguments,
+    event: Option<events::Subject>,
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Pending")
+    }
+}
+
+/// Something that happens at a time by itself.
+type Chore = Box<dyn FnOnce(&mut World) + Send>;
+
+enum Task {
+    Job(String, Pending),
+    Chore(Chore),
+}
+
+/// All jobs of a world.
+#[derive(Default)]
+pub(crate) struct Jobs {
+    by_id: HashMap<String, Job>,
+    order: Vec<String>,
+    tasks: BTreeMap<(Duration, u64), Task>,
+    busy_until: HashMap<Handle, Duration>,
+    at_work: HashMap<Handle, String>,
+    sequence: u64,
+}
+
+impl std::fmt::Debug for Jobs {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Jobs").field("jobs", &self.order.len()).field("tasks", &self.tasks.len()).finish_non_exhaustive()
+    }
+}
+
+impl World {
+    /// Lets something happen later.
+    pub(crate) fn later(&mut self, after: Duration, chore: impl FnOnce(&mut Self) + Send + 'static) {
+        let at = self.now + after;
+        self.jobs.sequence += 1;
+        let sequence = self.jobs.sequence;
+        self.jobs.tasks.insert((at, sequence), Task::Chore(Box::new(chore)));
+    }
+
+    /// Does everything that is due.
+    pub(crate) fn settle(&mut self, server: &Server) {
+        let now = self.now;
+        while let Some(entry) = self.jobs.tasks.first_entry().filter(|entry| entry.key().0 <= now) {
+            let ((due, _), task) = entry.remove_entry();
+            self.now = due;
+            match task {
+                Task::Chore(chore) => chore(self),
+                Task::Job(id, pending) => self.finish_job(&id, pending, server),
+            }
+        }
+        self.now = now;
+    }
+
+    fn finish_job(&mut self, id: &str, pending: Pending, server: &Server) {
+        let Some((caller, command)) = self.jobs.by_id.get(id).map(|job| (job.caller, Arc::clone(&job.command))) else { return };
+        let Pending { finish, arguments, event } = pending;
+        self.jobs.at_work.retain(|_, job| job != id);
+        let mut turn = Turn { world: self, caller, command, arguments, server, by_get: false };
+        let outcome = finish(&mut turn);
+        let (code, result) = match &outcome {
+            Ok(outcome) => (0, turn.body(outcome)),
+            Err(refusal) => {
+                let mut json = Json::default();
+                refusal.write_job(&mut json);
+                (refusal.job_code(), json.into_text())
+            }
+        };
+        if let Some(event) = &event {
+            let phase = if outcome.is_ok() { Phase::Completed } else { Phase::Failed };
+            events::record(&mut turn, event, phase);
+        }
+        let completed = self.now;
+        if let Some(job) = self.jobs.by_id.get_mut(id) {
+            job.ending = Some(Ending { completed, code, result });
+        }
+    }
+
+    /// The job that works on an object at the moment.
+    pub(crate) fn job_on(&self, handle: Handle) -> Option<&str> {
+        self.jobs.at_work.get(&handle).map(String::as_str)
+    }
+
+    /// The last job on an object by its type and id.
+    fn job_of_resource(&self, kind: &str, id: &str) -> Option<&Job> {
+        let fits = |job: &&Job| job.instance.as_ref().is_some_and(|(word, object)| word == kind && object.as_deref() == Some(id));
+        self.jobs.order.iter().rev().filter_map(|id| self.jobs.by_id.get(id)).find(fits)
+    }
+}
+
+/// Starts a job and answers with its id.
+pub(crate) fn start(turn: &mut Turn<'_>, work: Work) -> Result<Outcome, Refusal> {
+    let id = match turn.arguments.given("customjobid") {
+        Some(custom) => custom_id(turn, custom)?,
+        None => id_text(turn.world.fresh_id()),
+    };
+    let takes = match turn.server.options.tuning.speed {
+        JobSpeed::Instant => Duration::ZERO,
+        JobSpeed::Normal => work.takes,
+    };
+    let now = turn.world.now;
+    let free = work.subject.and_then(|subject| turn.world.jobs.busy_until.get(&subject).copied()).unwrap_or(now);
+    let due = now.max(free) + takes;
+    if let Some(subject) = work.subject {
+        turn.world.jobs.busy_until.insert(subject, due);
+        turn.world.jobs.at_work.insert(subject, id.clone());
+    }
+    let event = events::subject(turn, work.subject);
+    if let Some(event) = &event {
+        events::record(turn, event, Phase::Scheduled);
+        events::record(turn, event, Phase::Started);
+    }
+    let jobs = &mut turn.world.jobs;
+    jobs.sequence += 1;
+    let job = Job {
+        number: jobs.sequence,
+        id: id.clone(),
+        caller: turn.caller,
+        command: Arc::clone(&turn.command),
+        instance: work.instance,
+        created: now,
+        ending: None,
+    };
+    let pending = Pending { finish: work.finish, arguments: turn.arguments.clone(), event };
+    jobs.tasks.insert((due, jobs.sequence), Task::Job(id.clone(), pending));
+    jobs.order.push(id.clone());
+    jobs.by_id.insert(id.clone(), job);
+    let mut json = Json::default();
+    json.open();
+    if let Some(object) = &work.id {
+        json.member("id", object);
+    }
+    json.member("jobid", &id);
+    json.close();
+    Ok(Outcome::Flat(json.into_text()))
+}
+
+fn custom_id(turn: &Turn<'_>, custom: &str) -> Result<String, Refusal> {
+    let is_plain = parse_id(custom).is_some_and(|id| id_text(id) == custom);
+    if !is_plain {
+        return Err(Refusal::invalid(format!("UUID: {custom} doesn't follow the UUID format")));
+    }
+    match turn.world.jobs.by_id.get(custom) {
+        None => Ok(custom.to_owned()),
+        Some(job) if job.ending.is_none() && job.caller.account == turn.caller.account => {
+            Err(Refusal::invalid(format!("UUID: {custom} already exists so can't create/update with custom id")))
+        }
+        Some(_) => Err(Refusal { masked: true, ..Refusal::failed("Entity already exists") }),
+    }
+}
+
+/// Answers a poll.
+pub(crate) fn query(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let job = match (turn.arguments.text("jobid"), turn.arguments.text("resourcetype"), turn.arguments.text("resourceid")) {
+        (Some(id), ..) => find(turn, id).ok_or_else(|| {
+            Refusal::argument(format!(
+                "Unable to execute API command queryasyncjobresult due to invalid value. Invalid parameter jobid value={id} due to incorrect long value format, or entity does not exist or due to incorrect parameter annotation for the field in api cmd class."
+            ))
+        })?,
+        (None, Some("UserVm"), Some(_)) => return Err(Refusal::invalid("Invalid resourcetype")),
+        (None, Some(kind), Some(id)) => turn.world.job_of_resource(kind, id).ok_or_else(|| Refusal::invalid("Unable to find the job for the resource"))?,
+        _ => return Err(Refusal::invalid("Expected parameter job id or parameters resource type and resource id")),
+    };
+    if !may_see(turn, job) {
+        let account = turn.caller.account;
+        let name = turn.world.string(account, "name");
+        let id = turn.world.id(account);
+        let said = format!("[{{\"accountName\":\"{name}\",\"id\":{},\"uuid\":\"{id}\"}}]", World::internal_number(account));
+        return Err(Refusal::forbidden(format!("Account Account {said} is not authorized to see job id={}", job.number)));
+    }
+    let mut json = Json::with_capacity(1024);
+    json.open();
+    write(turn.world, job, &mut json);
+    json.close();
+    Ok(Outcome::Flat(json.into_text()))
+}
+
+fn find<'a>(turn: &'a Turn<'_>, id: &str) -> Option<&'a Job> {
+    let jobs = &turn.world.jobs;
+    let known = jobs.by_id.get(&id.trim_end().to_ascii_lowercase());
+    let job = known.or_else(|| id.parse().ok().and_then(|number: u64| jobs.by_id.values().find(|job| job.number == number)))?;
+    let kept = Duration::from_secs(turn.server.options.tuning.job_expiry_seconds);
+    let expired = job.ending.as_ref().is_some_and(|ending| ending.completed + kept < turn.world.now);
+    (!expired).then_some(job)
+}
+
+fn may_see(turn: &Turn<'_>, job: &Job) -> bool {
+    use cloudstack_api::catalog::RoleType;
+    match turn.caller.kind {
+        RoleType::Admin => true,
+        RoleType::DomainAdmin => turn.world.is_within(job.caller.domain, turn.caller.domain),
+        RoleType::ResourceAdmin | RoleType::User => job.caller.account == turn.caller.account,
+    }
+}
+
+/// Lists the jobs that are not finished.
+pub(crate) fn list(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let all = turn.arguments.flag("listall");
+    let world = &*turn.world;
+    let unfinished = world.jobs.order.iter().filter_map(|id| world.jobs.by_id.get(id)).filter(|job| job.ending.is_none());
+    let mine = unfinished.filter(|job| job.caller.account == turn.caller.account || (all && may_see(turn, job)));
+    let mut json = Json::default();
+    let mut count = 0;
+    for job in mine {
+        json.open();
+        write(world, job, &mut json);
+        json.close();
+        count += 1;
+    }
+    Ok(Outcome::Rendered(json.into_text(), count))
+}
+
+fn write(world: &World, job: &Job, json: &mut Json) {
+    json.member("accountid", &world.id(job.caller.account));
+    json.member("account", world.text(job.caller.account, "name").unwrap_or_default());
+    json.member("domainid", &world.id(job.caller.domain));
+    json.member("domainpath", world.text(job.caller.domain, "path").unwrap_or_default());
+    json.member("userid", &world.id(job.caller.user));
+    json.member("cmd", &class_name(&job.command, job.caller.is_root()));
+    json.key("jobprocstatus");
+    json.number(0);
+    json.key("jobresultcode");
+    json.number(job.ending.as_ref().map_or(0, |ending| i64::from(ending.code)));
+    if let Some(ending) = &job.ending {
+        json.member("jobresulttype", "object");
+        json.key("jobresult");
+        json.raw(&ending.result);
+    }
+    if let Some((kind, object)) = &job.instance {
+        json.member("jobinstancetype", kind);
+        if let Some(object) = object {
+            json.member("jobinstanceid", object);
+        }
+    }
+    if job.ending.is_none()
+        && let Some(server) = world.rows(world.kind("managementserver")).next()
+    {
+        json.member("managementserverid", &world.id(server));
+        json.member("managementservername", world.text(server, "name").unwrap_or_default());
+    }
+    json.member("created", &cloudstack_api::clock::timestamp(job.created));
+    if let Some(ending) = &job.ending {
+        json.member("completed", &cloudstack_api::clock::timestamp(ending.completed));
+    }
+    json.member("jobid", &job.id);
+    json.key("jobstatus");
+    json.number(match &job.ending {
+        None => 0,
+        Some(ending) if ending.code == 0 => 1,
+        Some(_) => 2,
+    });
+}
+
+/// Something like the name of the class that answers a command on a real server.
+fn class_name(command: &Command, root: bool) -> String {
+    let mut letters = command.name.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase()).unwrap_or_default();
+    let name = format!("{first}{}", letters.as_str()).replace("VirtualMachine", "VM");
+    let by_admin = root && name.contains("VM");
+    format!("org.apache.cloudstack.api.command.{}.{}.{name}Cmd{}", if root { "admin" } else { "user" }, command.family, if by_admin { "ByAdmin" } else { "" })
+}

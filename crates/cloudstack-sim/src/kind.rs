@@ -1,0 +1,481 @@
+//! What a kind of object is: its words, and how a row of it reads in an answer.
+//!
+//! A kind is data. The members of its view stand in the order in which real servers write them; a member that has
+//! nothing to say is left out, as real servers do. Kinds without a noun of their own get a view from the catalog.
+
+use cloudstack_api::{catalog::Field, clock::timestamp};
+
+use crate::{
+    json::Json,
+    world::{Datum, Handle, Key, World},
+};
+
+/// A kind as its file under `nouns/` describes it.
+#[derive(Debug)]
+pub(crate) struct Noun {
+    /// The key of a single object of it in answers; also the word under which the code knows the kind.
+    pub(crate) word: &'static str,
+    /// The names under which the catalog knows it.
+    pub(crate) entities: &'static [&'static str],
+    /// What jobs, events and error texts call it.
+    pub(crate) resource: &'static str,
+    /// Whether accounts own its objects.
+    pub(crate) owned: bool,
+    /// The fields that `keyword` looks into.
+    pub(crate) keywords: &'static [&'static str],
+    /// Whether lists start with the newest object.
+    pub(crate) newest_first: bool,
+    /// What an answer shows.
+    pub(crate) view: &'static [Member],
+}
+
+/// Who sees a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Everybody.
+    ByAll,
+    /// Root admins.
+    ByRoot,
+    /// Everybody but root admins.
+    ByOthers,
+}
+
+/// A value that is always the same.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Constant {
+    /// Text.
+    Text(&'static str),
+    /// A whole number.
+    Number(i64),
+    /// A truth value.
+    Flag(bool),
+    /// An empty list.
+    Empty,
+    /// JSON.
+    Raw(&'static str),
+}
+
+/// Computes a member's value from the world. Nothing: the member is left out.
+pub(crate) type Compute = fn(&World, Handle, Viewer) -> Option<Shown>;
+
+/// Writes several members into an object that is open.
+pub(crate) type Spread = fn(&World, Handle, Viewer, &mut Json);
+
+/// A computed value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Shown {
+    /// Text.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+    /// A truth value.
+    Flag(bool),
+    /// JSON.
+    Raw(String),
+}
+
+/// Where a member's value comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum From {
+    /// The row's id.
+    Id,
+    /// When the row was made.
+    Created,
+    /// A field of the row.
+    Field(&'static str, Option<Constant>),
+    /// A field of the row that another field refers to; `id` is that row's id.
+    Linked(&'static str, &'static str),
+    /// Always the same.
+    Always(Constant),
+    /// Computed.
+    Computed(Compute),
+    /// Several members at once.
+    Several(Spread),
+    /// The account that owns the row, or its project.
+    Account,
+    /// The project that owns the row.
+    ProjectId,
+    /// The name of the project that owns the row.
+    Project,
+    /// The domain of the owner.
+    DomainId,
+    /// The name of that domain.
+    Domain,
+    /// The path of that domain.
+    DomainPath,
+    /// The tags on the row.
+    Tags,
+}
+
+/// A member of a view.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    name: &'static str,
+    from: From,
+    seen: Seen,
+}
+
+impl Member {
+    /// Only root admins see it.
+    pub(crate) const fn root(mut self) -> Self {
+        self.seen = Seen::ByRoot;
+        self
+    }
+
+    /// Root admins do not see it.
+    pub(crate) const fn others(mut self) -> Self {
+        self.seen = Seen::ByOthers;
+        self
+    }
+}
+
+const fn member(name: &'static str, from: From) -> Member {
+    Member { name, from, seen: Seen::ByAll }
+}
+
+/// The field of the same name.
+pub(crate) const fn own(name: &'static str) -> Member {
+    member(name, From::Field(name, None))
+}
+
+/// A field of another name.
+pub(crate) const fn field(name: &'static str, field: &'static str) -> Member {
+    member(name, From::Field(field, None))
+}
+
+/// The field of the same name, or a value that stands for its absence.
+pub(crate) const fn own_or(name: &'static str, constant: Constant) -> Member {
+    member(name, From::Field(name, Some(constant)))
+}
+
+/// The field of the same name, or false.
+pub(crate) const fn flag(name: &'static str) -> Member {
+    own_or(name, Constant::Flag(false))
+}
+
+/// A field of a row that is referred to.
+pub(crate) const fn linked(name: &'static str, link: &'static str, field: &'static str) -> Member {
+    member(name, From::Linked(link, field))
+}
+
+/// Always the same value.
+pub(crate) const fn always(name: &'static str, constant: Constant) -> Member {
+    member(name, From::Always(constant))
+}
+
+/// A computed value.
+pub(crate) const fn computed(name: &'static str, compute: Compute) -> Member {
+    member(name, From::Computed(compute))
+}
+
+/// Several members at once; the name is only for people who read the view.
+pub(crate) const fn several(name: &'static str, spread: Spread) -> Member {
+    member(name, From::Several(spread))
+}
+
+/// The id.
+pub(crate) const ID: Member = member("id", From::Id);
+/// When it was made.
+pub(crate) const CREATED: Member = member("created", From::Created);
+/// The owner's account.
+pub(crate) const ACCOUNT: Member = member("account", From::Account);
+/// The owner's project.
+pub(crate) const PROJECT_ID: Member = member("projectid", From::ProjectId);
+/// The owner's project's name.
+pub(crate) const PROJECT: Member = member("project", From::Project);
+/// The owner's domain.
+pub(crate) const DOMAIN_ID: Member = member("domainid", From::DomainId);
+/// The owner's domain's name.
+pub(crate) const DOMAIN: Member = member("domain", From::Domain);
+/// The owner's domain's path.
+pub(crate) const DOMAIN_PATH: Member = member("domainpath", From::DomainPath);
+/// The tags.
+pub(crate) const TAGS: Member = member("tags", From::Tags);
+/// No comments are kept.
+pub(crate) const HAS_ANNOTATIONS: Member = always("hasannotations", Constant::Flag(false));
+
+/// A kind, ready for use.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// The key of a single object.
+    pub(crate) word: Box<str>,
+    /// What jobs, events and error texts call it.
+    pub(crate) resource: Box<str>,
+    /// Whether accounts own its objects.
+    pub(crate) owned: bool,
+    /// The fields that `keyword` looks into.
+    pub(crate) keywords: Vec<Key>,
+    /// Whether lists start with the newest object.
+    pub(crate) newest_first: bool,
+    /// Whether it came from the catalog.
+    pub(crate) generic: bool,
+    view: Vec<Prepared>,
+}
+
+/// A member whose names are numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Prepared {
+    name: Key,
+    from: PreparedFrom,
+    seen: Seen,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum PreparedFrom {
+    Plain(From),
+    Field(Key, Option<Constant>),
+    Linked(Key, Key, bool),
+}
+
+/// Who looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Viewer {
+    /// Whether a root admin looks.
+    pub(crate) root: bool,
+}
+
+impl Kind {
+    /// Prepares a noun.
+    pub(crate) fn of_noun(noun: &Noun, key: &mut dyn FnMut(&str) -> Key) -> Self {
+        let view = noun.view.iter().map(|member| {
+            let from = match member.from {
+                From::Field(name, constant) => PreparedFrom::Field(key(name), constant),
+                From::Linked(link, name) => PreparedFrom::Linked(key(link), key(name), name == "id"),
+                other => PreparedFrom::Plain(other),
+            };
+            Prepared { name: key(member.name), from, seen: member.seen }
+        });
+        Self {
+            view: view.collect(),
+            word: noun.word.into(),
+            resource: noun.resource.into(),
+            owned: noun.owned,
+            keywords: noun.keywords.iter().map(|name| key(name)).collect(),
+            newest_first: noun.newest_first,
+            generic: false,
+        }
+    }
+
+    /// Makes a kind from the fields that the catalog declares.
+    pub(crate) fn of_fields(word: &str, resource: &str, fields: &[Field], key: &mut dyn FnMut(&str) -> Key) -> Self {
+        let has = |name: &str| fields.iter().any(|field| field.name == name);
+        let owned = has("account") && has("domainid");
+        let view = fields.iter().map(|field| {
+            let name = key(&field.name);
+            let from = match field.name.as_str() {
+                "id" => PreparedFrom::Plain(From::Id),
+                "account" if owned => PreparedFrom::Plain(From::Account),
+                "domainid" if owned => PreparedFrom::Plain(From::DomainId),
+                "domain" if owned => PreparedFrom::Plain(From::Domain),
+                "domainpath" if owned => PreparedFrom::Plain(From::DomainPath),
+                "projectid" if owned => PreparedFrom::Plain(From::ProjectId),
+                "project" if owned => PreparedFrom::Plain(From::Project),
+                "created" => PreparedFrom::Plain(From::Created),
+                "tags" if field.kind != "string" => PreparedFrom::Plain(From::Tags),
+                _ => PreparedFrom::Field(name, None),
+            };
+            Prepared { name, from, seen: Seen::ByAll }
+        });
+        let view = view.collect();
+        let keywords = ["name", "displaytext", "description"].into_iter().filter(|name| has(name)).map(&mut *key).collect();
+        Self { view, word: word.into(), resource: resource.into(), owned, keywords, newest_first: false, generic: true }
+    }
+
+    /// The member with this name.
+    pub(crate) fn member(&self, name: Key) -> Option<Prepared> {
+        self.view.iter().find(|member| member.name == name).copied()
+    }
+}
+
+impl World {
+    /// Writes a row as an object.
+    pub(crate) fn render(&self, handle: Handle, viewer: Viewer, json: &mut Json) {
+        self.render_without(handle, viewer, &[], json);
+    }
+
+    /// Writes a row as an object without some members.
+    pub(crate) fn render_without(&self, handle: Handle, viewer: Viewer, without: &[Key], json: &mut Json) {
+        json.open();
+        self.render_members(handle, viewer, without, json);
+        json.close();
+    }
+
+    /// Writes the members of a row into an object that is open.
+    pub(crate) fn render_members(&self, handle: Handle, viewer: Viewer, without: &[Key], json: &mut Json) {
+        let Some(kind) = self.description(handle.kind) else { return };
+        for member in &kind.view {
+            let seen = match member.seen {
+                Seen::ByAll => true,
+                Seen::ByRoot => viewer.root,
+                Seen::ByOthers => !viewer.root,
+            };
+            if seen && !without.contains(&member.name) {
+                self.render_member(handle, *member, viewer, json);
+            }
+        }
+    }
+
+    fn render_member(&self, handle: Handle, member: Prepared, viewer: Viewer, json: &mut Json) {
+        let name = self.name_of(member.name);
+        match member.from {
+            PreparedFrom::Field(key, constant) => match (self.datum(handle, key), constant) {
+                (Some(datum), _) => self.write_datum(name, datum, json),
+                (None, Some(constant)) => write_constant(name, constant, json),
+                (None, None) => {}
+            },
+            PreparedFrom::Linked(link, key, is_id) => {
+                let Some(Datum::Link(target)) = self.datum(handle, link) else { return };
+                if is_id {
+                    json.member(name, &self.id(*target));
+                } else if let Some(datum) = self.datum(*target, key) {
+                    self.write_datum(name, datum, json);
+                }
+            }
+            PreparedFrom::Plain(From::Tags) => self.write_tags(name, handle, json),
+            PreparedFrom::Plain(From::Always(constant)) => write_constant(name, constant, json),
+            PreparedFrom::Plain(From::Computed(compute)) => {
+                if let Some(shown) = compute(self, handle, viewer) {
+                    write_shown(name, &shown, json);
+                }
+            }
+            PreparedFrom::Plain(From::Several(spread)) => spread(self, handle, viewer, json),
+            PreparedFrom::Plain(from) => {
+                if let Some(text) = self.plain_text(handle, from) {
+                    json.member(name, &text);
+                }
+            }
+        }
+    }
+
+    /// The text of a member, for filters. Only what is one word, number or truth value has one.
+    pub(crate) fn member_text(&self, handle: Handle, member: Prepared, viewer: Viewer) -> Option<String> {
+        match member.from {
+            PreparedFrom::Field(key, constant) => match (self.datum(handle, key), constant) {
+                (Some(datum), _) => self.datum_text(datum),
+                (None, Some(Constant::Text(text))) => Some(text.to_owned()),
+                (None, Some(Constant::Number(number))) => Some(number.to_string()),
+                (None, Some(Constant::Flag(flag))) => Some(flag.to_string()),
+                (None, _) => None,
+            },
+            PreparedFrom::Linked(link, key, is_id) => {
+                let Datum::Link(target) = self.datum(handle, link)? else { return None };
+                if is_id { Some(self.id(*target)) } else { self.datum_text(self.datum(*target, key)?) }
+            }
+            PreparedFrom::Plain(From::Always(Constant::Text(text))) => Some(text.to_owned()),
+            PreparedFrom::Plain(From::Always(Constant::Flag(flag))) => Some(flag.to_string()),
+            PreparedFrom::Plain(From::Always(_) | From::Tags | From::Several(_)) => None,
+            PreparedFrom::Plain(From::Computed(compute)) => match compute(self, handle, viewer)? {
+                Shown::Text(text) => Some(text),
+                Shown::Number(number) => Some(number.to_string()),
+                Shown::Flag(flag) => Some(flag.to_string()),
+                Shown::Raw(_) => None,
+            },
+            PreparedFrom::Plain(from) => self.plain_text(handle, from),
+        }
+    }
+
+    /// The field whose reference a member follows to an id, if that is what it does.
+    pub(crate) fn member_link(member: Prepared) -> Option<Key> {
+        match member.from {
+            PreparedFrom::Linked(link, _, true) => Some(link),
+            _ => None,
+        }
+    }
+
+    /// The field that a member shows, if that is what it does.
+    pub(crate) fn member_field(member: Prepared) -> Option<Key> {
+        match member.from {
+            PreparedFrom::Field(key, _) => Some(key),
+            _ => None,
+        }
+    }
+
+    fn plain_text(&self, handle: Handle, from: From) -> Option<String> {
+        let project = || self.link(self.owner(handle)?, "project");
+        match from {
+            From::Id => Some(self.id(handle)).filter(|id| !id.is_empty()),
+            From::Created => Some(timestamp(std::time::Duration::from_secs(self.created(handle)))),
+            From::Account => match project() {
+                Some(_) => None,
+                None => Some(self.string(self.owner(handle)?, "name")),
+            },
+            From::ProjectId => Some(self.id(project()?)),
+            From::Project => Some(self.string(project()?, "name")),
+            From::DomainId => Some(self.id(self.domain_of(handle)?)),
+            From::Domain => Some(self.string(self.domain_of(handle)?, "name")),
+            From::DomainPath => Some(self.string(self.domain_of(handle)?, "path")),
+            From::Field(..) | From::Linked(..) | From::Always(_) | From::Computed(_) | From::Several(_) | From::Tags => None,
+        }
+    }
+
+    fn datum_text(&self, datum: &Datum) -> Option<String> {
+        match datum {
+            Datum::Text(text) => Some(text.to_string()),
+            Datum::Number(number) => Some(number.to_string()),
+            Datum::Decimal(number) => Some(number.to_string()),
+            Datum::Flag(flag) => Some(flag.to_string()),
+            Datum::Link(target) => Some(self.id(*target)),
+            Datum::Tree(_) | Datum::Links(_) => None,
+        }
+    }
+
+    fn write_datum(&self, name: &str, datum: &Datum, json: &mut Json) {
+        json.key(name);
+        match datum {
+            Datum::Text(text) => json.text(text),
+            Datum::Number(number) => json.number(*number),
+            Datum::Decimal(number) => json.decimal(*number),
+            Datum::Flag(flag) => json.flag(*flag),
+            Datum::Link(target) => json.text(&self.id(*target)),
+            Datum::Tree(value) => json.value(value),
+            Datum::Links(targets) => {
+                json.open_array();
+                targets.iter().for_each(|target| json.text(&self.id(*target)));
+                json.close_array();
+            }
+        }
+    }
+
+    fn write_tags(&self, name: &str, handle: Handle, json: &mut Json) {
+        json.key(name);
+        json.open_array();
+        let owner = self.owner(handle);
+        for tag in self.tags.get(&handle).into_iter().flatten() {
+            json.open();
+            json.member("key", &tag.key);
+            json.member("value", &tag.value);
+            json.member("resourcetype", &tag.resource_type);
+            json.member("resourceid", &self.id(handle));
+            if let Some(owner) = owner {
+                json.member("account", self.text(owner, "name").unwrap_or_default());
+                if let Some(domain) = self.link(owner, "domain") {
+                    json.member("domainid", &self.id(domain));
+                    json.member("domain", self.text(domain, "name").unwrap_or_default());
+                }
+            }
+            json.close();
+        }
+        json.close_array();
+    }
+}
+
+fn write_constant(name: &str, constant: Constant, json: &mut Json) {
+    json.key(name);
+    match constant {
+        Constant::Text(text) => json.text(text),
+        Constant::Number(number) => json.number(number),
+        Constant::Flag(flag) => json.flag(flag),
+        Constant::Empty => json.raw("[]"),
+        Constant::Raw(text) => json.raw(text),
+    }
+}
+
+fn write_shown(name: &str, shown: &Shown, json: &mut Json) {
+    json.key(name);
+    match shown {
+        Shown::Text(text) => json.text(text),
+        Shown::Number(number) => json.number(*number),
+        Shown::Flag(flag) => json.flag(*flag),
+        Shown::Raw(text) => json.raw(text),
+    }
+}

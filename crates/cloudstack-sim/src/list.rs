@@ -1,0 +1,317 @@
+//! Lists: whose objects, which of them, in which order, and which page (wire facts §1.8).
+//!
+//! Every argument that bears the name of a member filters by that member. What does not fit that rule is a row in
+//! [`crate::nouns::FILTERS`].
+
+use cloudstack_api::catalog::RoleType;
+
+use crate::{
+    kind::{Prepared, Viewer},
+    nouns,
+    refusal::Refusal,
+    turn::{Outcome, Turn},
+    world::{Datum, Handle, Key, KindId, World, parse_id},
+};
+
+/// Arguments of lists that are no filters.
+const NO_FILTERS: &[&str] = &[
+    "account",
+    "apikey",
+    "command",
+    "details",
+    "domainid",
+    "expires",
+    "isrecursive",
+    "keyword",
+    "listall",
+    "page",
+    "pagesize",
+    "projectid",
+    "response",
+    "sessionkey",
+    "signature",
+    "signatureversion",
+    "showunique",
+    "templatefilter",
+    "isofilter",
+    "showicon",
+    "retrieveonlyresourcecount",
+    "tags",
+    "ids",
+    "id",
+    "startdate",
+    "enddate",
+    "fetchlatest",
+    "accumulate",
+    "showcapacities",
+    "listsystemvms",
+    "available",
+];
+
+/// Whose objects a list shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Everybody's; with those of projects or without.
+    All { projects: bool },
+    /// Those of some accounts.
+    Accounts(Vec<Handle>),
+    /// Those of a domain's accounts, or of everything below it too.
+    Domain { domain: Handle, recursive: bool, projects: bool },
+}
+
+enum Filter<'a> {
+    Link(Key, Handle),
+    Text(Prepared, &'a str),
+    Own(nouns::Filter),
+}
+
+/// Lists the objects of a kind.
+pub(crate) fn list(turn: &mut Turn<'_>, kind: KindId) -> Result<Outcome, Refusal> {
+    list_where(turn, kind, |_, _| true)
+}
+
+/// Lists the objects of a kind that fulfil a condition.
+pub(crate) fn list_where(turn: &mut Turn<'_>, kind: KindId, keep: impl Fn(&World, Handle) -> bool) -> Result<Outcome, Refusal> {
+    let page = Page::read(turn)?;
+    let rows = matching(turn, kind, &keep)?;
+    Ok(page.cut(rows))
+}
+
+/// The objects of a kind that the arguments ask for, in order.
+pub(crate) fn matching(turn: &Turn<'_>, kind: KindId, keep: &dyn Fn(&World, Handle) -> bool) -> Result<Vec<Handle>, Refusal> {
+    let world = &*turn.world;
+    let Some(description) = world.description(kind) else { return Ok(Vec::new()) };
+    let scope = if description.owned { scope(turn)? } else { Scope::All { projects: true } };
+    Ok(filtered(turn, kind, &scope, keep))
+}
+
+/// The objects of a kind that the arguments ask for, whoever owns them.
+pub(crate) fn unscoped(turn: &Turn<'_>, kind: KindId, keep: &dyn Fn(&World, Handle) -> bool) -> Vec<Handle> {
+    filtered(turn, kind, &Scope::All { projects: true }, keep)
+}
+
+fn filtered(turn: &Turn<'_>, kind: KindId, scope: &Scope, keep: &dyn Fn(&World, Handle) -> bool) -> Vec<Handle> {
+    let world = &*turn.world;
+    let Some(description) = world.description(kind) else { return Vec::new() };
+    let filters = filters(turn, kind);
+    let keyword = turn.arguments.text("keyword").map(str::to_lowercase);
+    let viewer = turn.viewer();
+    let ids = wanted_ids(turn);
+    let tags: Vec<(String, String)> =
+        turn.arguments.records("tags").filter_map(|tag| Some((tag.get("key")?.to_lowercase(), tag.get("value")?.to_lowercase()))).collect();
+    let fits = |row: &Handle| {
+        ids.as_ref().is_none_or(|ids| ids.contains(row))
+            && filters.iter().all(|filter| passes(turn, *row, filter, viewer))
+            && keyword.as_ref().is_none_or(|keyword| description.keywords.iter().any(|key| contains(world, *row, *key, keyword)))
+            && (tags.is_empty() || tags.iter().any(|tag| has_tag(world, *row, tag)))
+            && keep(world, *row)
+    };
+    let mut rows: Vec<Handle> = match scope {
+        Scope::Accounts(accounts) => {
+            let mut rows: Vec<Handle> = accounts.iter().flat_map(|account| owned_rows(world, kind, *account)).filter(fits).collect();
+            rows.sort_unstable();
+            rows
+        }
+        _ => world.rows(kind).filter(|row| in_scope(world, *row, scope)).filter(fits).collect(),
+    };
+    if description.newest_first {
+        rows.reverse();
+    }
+    rows
+}
+
+fn owned_rows(world: &World, kind: KindId, account: Handle) -> Vec<Handle> {
+    if kind == account.kind { vec![account] } else { world.owned(kind, account).collect() }
+}
+
+fn in_scope(world: &World, row: Handle, scope: &Scope) -> bool {
+    let Some(owner) = world.owner(row) else { return true };
+    let is_project = world.link(owner, "project").is_some();
+    match scope {
+        Scope::All { projects } => *projects || !is_project,
+        Scope::Accounts(accounts) => accounts.contains(&owner),
+        Scope::Domain { domain, recursive, projects } => {
+            let of = world.link(owner, "domain");
+            let inside = of == Some(*domain) || *recursive && of.is_some_and(|of| world.is_within(of, *domain));
+            inside && (*projects || !is_project)
+        }
+    }
+}
+
+/// Whose objects the arguments ask for.
+pub(crate) fn scope(turn: &Turn<'_>) -> Result<Scope, Refusal> {
+    let caller = &turn.caller;
+    let arguments = &turn.arguments;
+    let by_id = arguments.object("id").is_some() || arguments.objects("ids").is_some_and(|ids| !ids.is_empty());
+    if let Some(project) = arguments.text("projectid") {
+        if arguments.text("account").is_some() {
+            return Err(Refusal::invalid("Account and projectId can't be specified together"));
+        }
+        return project_scope(turn, project);
+    }
+    if let Some(name) = arguments.text("account") {
+        let domain = arguments.object("domainid").unwrap_or(caller.domain);
+        return Ok(Scope::Accounts(vec![turn.named_account(name, domain)?]));
+    }
+    if let Some(domain) = arguments.object("domainid") {
+        let reach = caller.is_root() || caller.kind == RoleType::DomainAdmin && turn.world.is_within(domain, caller.domain);
+        if reach {
+            return Ok(Scope::Domain { domain, recursive: arguments.flag("isrecursive"), projects: by_id });
+        }
+        if domain != caller.domain {
+            return Err(Refusal::forbidden(format!("{} does not have permission to operate within domain id={}", said_account(turn), turn.world.id(domain))));
+        }
+    }
+    let all = by_id || arguments.flag("listall");
+    Ok(match caller.kind {
+        RoleType::Admin if all => Scope::All { projects: by_id },
+        RoleType::DomainAdmin if all => Scope::Domain { domain: caller.domain, recursive: true, projects: by_id },
+        _ if by_id => Scope::Accounts([vec![caller.account], projects_of(turn)].concat()),
+        _ => Scope::Accounts(vec![caller.account]),
+    })
+}
+
+fn project_scope(turn: &Turn<'_>, project: &str) -> Result<Scope, Refusal> {
+    if project == "-1" {
+        let everything = turn.arguments.flag("listall");
+        return Ok(match turn.caller.kind {
+            RoleType::Admin if everything => Scope::All { projects: true },
+            RoleType::Admin => {
+                let accounts = turn.world.kind("account");
+                Scope::Accounts(turn.world.rows(accounts).filter(|row| turn.world.link(*row, "project").is_some()).collect())
+            }
+            RoleType::User if everything => Scope::Accounts([vec![turn.caller.account], projects_of(turn)].concat()),
+            _ => Scope::Accounts(projects_of(turn)),
+        });
+    }
+    let account = turn.arguments.object("projectid").and_then(|project| turn.world.link(project, "projectaccount"));
+    match account {
+        Some(account) if turn.may_use(account) => Ok(Scope::Accounts(vec![account])),
+        _ => Err(Refusal::permission()),
+    }
+}
+
+fn projects_of(turn: &Turn<'_>) -> Vec<Handle> {
+    let accounts = turn.world.kind("account");
+    turn.world.rows(accounts).filter(|row| turn.is_member_of(*row)).collect()
+}
+
+/// How texts name the calling account.
+pub(crate) fn said_account(turn: &Turn<'_>) -> String {
+    let account = turn.caller.account;
+    let (name, id) = (turn.world.string(account, "name"), turn.world.id(account));
+    format!("Account Account [{{\"accountName\":\"{name}\",\"id\":{},\"uuid\":\"{id}\"}}]", World::internal_number(account))
+}
+
+fn wanted_ids(turn: &Turn<'_>) -> Option<Vec<Handle>> {
+    let one = turn.arguments.object("id").map(|id| vec![id]);
+    // A list of ids in which nothing was an id filters nothing on lists that know no such parameter, else all.
+    one.or_else(|| turn.arguments.objects("ids").filter(|_| turn.arguments.text("ids").is_some()).map(<[Handle]>::to_vec))
+}
+
+fn filters<'a>(turn: &'a Turn<'_>, kind: KindId) -> Vec<Filter<'a>> {
+    let world = &*turn.world;
+    let Some(description) = world.description(kind) else { return Vec::new() };
+    let mut filters = Vec::new();
+    for (name, value) in turn.arguments.plain() {
+        if NO_FILTERS.contains(&name) || turn.command.parameter(name).is_none() {
+            continue;
+        }
+        if let Some(own) = nouns::filter(&description.word, name) {
+            filters.push(Filter::Own(own));
+            continue;
+        }
+        let Some(member) = world.known_key(name).and_then(|key| description.member(key)) else { continue };
+        match (turn.arguments.object(name), World::member_link(member), World::member_field(member)) {
+            (Some(object), Some(link), _) => filters.push(Filter::Link(link, object)),
+            (Some(object), None, Some(field)) if description.generic => filters.push(Filter::Link(field, object)),
+            _ => filters.push(Filter::Text(member, value)),
+        }
+    }
+    filters
+}
+
+fn passes(turn: &Turn<'_>, row: Handle, filter: &Filter<'_>, viewer: Viewer) -> bool {
+    match filter {
+        Filter::Link(key, object) => turn.world.datum(row, *key) == Some(&Datum::Link(*object)),
+        Filter::Text(member, wanted) => match turn.world.member_text(row, *member, viewer) {
+            Some(text) => text.eq_ignore_ascii_case(wanted) || text.to_lowercase() == wanted.to_lowercase(),
+            None => wanted.eq_ignore_ascii_case("false"),
+        },
+        Filter::Own(filter) => filter(turn, row),
+    }
+}
+
+fn contains(world: &World, row: Handle, key: Key, keyword: &str) -> bool {
+    let Some(Datum::Text(text)) = world.datum(row, key) else { return false };
+    like(&text.to_lowercase(), &format!("%{keyword}%"))
+}
+
+/// Matches with SQL's wildcards.
+fn like(text: &str, pattern: &str) -> bool {
+    let mut letters = pattern.chars();
+    match letters.next() {
+        None => text.is_empty(),
+        Some('%') => {
+            let rest = letters.as_str().trim_start_matches('%');
+            rest.is_empty() || text.char_indices().any(|(at, _)| text.get(at..).is_some_and(|tail| like(tail, rest)))
+        }
+        Some(wanted) => {
+            let mut text = text.chars();
+            text.next().is_some_and(|letter| wanted == '_' || letter == wanted) && like(text.as_str(), letters.as_str())
+        }
+    }
+}
+
+fn has_tag(world: &World, row: Handle, (key, value): &(String, String)) -> bool {
+    let tags = world.tags.get(&row).map(Vec::as_slice).unwrap_or_default();
+    tags.iter().any(|tag| tag.key.to_lowercase() == *key && tag.value.to_lowercase() == *value)
+}
+
+/// The part of a list that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    skip: usize,
+    take: usize,
+}
+
+impl Page {
+    /// Reads `page` and `pagesize`.
+    pub(crate) fn read(turn: &Turn<'_>) -> Result<Self, Refusal> {
+        let size_max = turn.server.options.tuning.page_size_max;
+        let Some(size) = turn.arguments.number("pagesize") else { return Ok(Self { skip: 0, take: size_max }) };
+        if size == -1 && turn.arguments.text("page").is_none() {
+            return Ok(Self { skip: 0, take: usize::MAX });
+        }
+        let Ok(size) = usize::try_from(size) else { return Err(Refusal::internal(format!("DB Exception on: LIMIT 0,{size}"))) };
+        if size > size_max {
+            return Err(Refusal::invalid(format!("Page size can't exceed max allowed page size value: {size_max}")));
+        }
+        let page = turn.arguments.number("page").and_then(|page| usize::try_from(page).ok()).unwrap_or(1).max(1);
+        Ok(Self { skip: (page - 1).saturating_mul(size), take: size })
+    }
+
+    /// Cuts the page out.
+    pub(crate) fn cut(self, rows: Vec<Handle>) -> Outcome {
+        let count = rows.len();
+        Outcome::List(rows.into_iter().skip(self.skip).take(self.take).collect(), count)
+    }
+}
+
+/// Whether a filter argument names an object, by its id in plain text.
+pub(crate) fn argument_is(turn: &Turn<'_>, parameter: &str, object: Option<Handle>) -> bool {
+    let given = turn.arguments.object(parameter).or_else(|| turn.arguments.text(parameter).and_then(parse_id).and_then(|id| turn.world.by_id(id)));
+    given.is_some() && given == object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_and_underscore_are_live_in_keywords() {
+        assert!(like("web-1", "%b-%"));
+        assert!(like("web-1", "%w_b%"));
+        assert!(!like("web-1", "%db%"));
+    }
+}

@@ -1,0 +1,201 @@
+//! The kinds of object that behave, one file a kind or a small cluster of kinds.
+//!
+//! To add a kind: write a file with a `Noun` (its words, its view in the order of a recorded answer), handlers for the
+//! commands that do more than `generic` would, and filters for arguments that bear no member's name; then add the noun
+//! to [`NOUNS`] and the file's tables to [`TABLES`]. Listing, updating and deleting by id come for nothing: a list
+//! command whose shape is among the noun's entities lists its rows. Rows of the first world are made in `world/seed.rs`.
+//! A handler checks first, then changes the world; what real servers find out late belongs into the job's closure.
+
+mod address;
+mod image;
+mod key;
+mod limit;
+mod network;
+mod offering;
+mod place;
+mod record;
+mod rule;
+mod server;
+mod setting;
+mod snapshot;
+mod tag;
+mod tenancy;
+mod vm;
+mod volume;
+
+use crate::{
+    kind::Noun,
+    turn::{Handler, Turn},
+    world::Handle,
+};
+
+pub(crate) use self::{network::implement, vm::instance_name};
+
+/// Whether a row passes an argument of a list.
+pub(crate) type Filter = fn(&Turn<'_>, Handle) -> bool;
+
+/// What a file brings along.
+pub(crate) struct Tables {
+    /// Commands and the functions that answer them.
+    handlers: &'static [(&'static str, Handler)],
+    /// A kind's word, an argument, and the filter that it is.
+    filters: &'static [(&'static str, &'static str, Filter)],
+}
+
+/// All kinds.
+pub(crate) const NOUNS: &[&Noun] = &[
+    &tenancy::DOMAIN_NOUN,
+    &tenancy::ACCOUNT_NOUN,
+    &tenancy::USER_NOUN,
+    &tenancy::ROLE_NOUN,
+    &tenancy::PROJECT_NOUN,
+    &tenancy::MEMBER_NOUN,
+    &place::ZONE_NOUN,
+    &place::POD_NOUN,
+    &place::CLUSTER_NOUN,
+    &place::HOST_NOUN,
+    &place::POOL_NOUN,
+    &place::IMAGE_STORE_NOUN,
+    &place::MANAGEMENT_SERVER_NOUN,
+    &place::PHYSICAL_NETWORK_NOUN,
+    &place::VLAN_RANGE_NOUN,
+    &place::SYSTEM_VM_NOUN,
+    &place::OS_CATEGORY_NOUN,
+    &place::OS_TYPE_NOUN,
+    &offering::SERVICE_OFFERING_NOUN,
+    &offering::DISK_OFFERING_NOUN,
+    &offering::NETWORK_OFFERING_NOUN,
+    &offering::VPC_OFFERING_NOUN,
+    &image::TEMPLATE_NOUN,
+    &image::ISO_NOUN,
+    &network::NETWORK_NOUN,
+    &network::ROUTER_NOUN,
+    &network::NIC_NOUN,
+    &address::ADDRESS_NOUN,
+    &rule::FIREWALL_NOUN,
+    &rule::FORWARDING_NOUN,
+    &vm::VM_NOUN,
+    &volume::VOLUME_NOUN,
+    &snapshot::SNAPSHOT_NOUN,
+    &snapshot::POLICY_NOUN,
+    &snapshot::VM_SNAPSHOT_NOUN,
+    &key::KEY_PAIR_NOUN,
+    &key::AFFINITY_NOUN,
+    &key::USER_DATA_NOUN,
+    &key::GROUP_NOUN,
+    &record::EVENT_NOUN,
+    &record::ALERT_NOUN,
+    &setting::SETTING_NOUN,
+];
+
+/// What all files bring along.
+const TABLES: &[Tables] = &[
+    address::TABLES,
+    image::TABLES,
+    key::TABLES,
+    limit::TABLES,
+    network::TABLES,
+    offering::TABLES,
+    place::TABLES,
+    record::TABLES,
+    rule::TABLES,
+    server::TABLES,
+    setting::TABLES,
+    snapshot::TABLES,
+    tag::TABLES,
+    tenancy::TABLES,
+    vm::TABLES,
+    volume::TABLES,
+];
+
+/// What the argument `details` of lists chooses, and the members that go when it is not chosen.
+pub(crate) const DETAIL_MEMBERS: &[(&str, &[&str])] = &[
+    ("group", &["groupid", "group"]),
+    ("nics", &["nic", "ipaddress"]),
+    (
+        "stats",
+        &[
+            "cpuused",
+            "networkkbsread",
+            "networkkbswrite",
+            "diskkbsread",
+            "diskkbswrite",
+            "memorykbs",
+            "memoryintfreekbs",
+            "memorytargetkbs",
+            "diskioread",
+            "diskiowrite",
+        ],
+    ),
+    ("tmpl", &["templateid", "templatename", "templatetype", "templateformat", "templatedisplaytext", "passwordenabled"]),
+    ("servoff", &["serviceofferingid", "serviceofferingname"]),
+    ("diskoff", &["diskofferingid", "diskofferingname"]),
+    ("iso", &["isoid", "isoname", "isodisplaytext"]),
+    ("volume", &["rootdeviceid", "rootdevicetype"]),
+    ("affgrp", &["affinitygroup"]),
+];
+
+/// The function that answers a command with behaviour.
+pub(crate) fn handler(command: &str) -> Option<Handler> {
+    TABLES.iter().flat_map(|tables| tables.handlers).find(|(name, _)| *name == command).map(|(_, handler)| *handler)
+}
+
+/// The filter that an argument of a kind's list is, where the member of its name is not meant.
+pub(crate) fn filter(kind: &str, parameter: &str) -> Option<Filter> {
+    let filters = TABLES.iter().flat_map(|tables| tables.filters);
+    filters.filter(|(word, name, _)| *word == kind && *name == parameter).map(|(.., filter)| *filter).next()
+}
+
+/// What the first world is made with.
+pub(crate) mod seeding {
+    use super::{
+        address, network,
+        tenancy::{self, NewAccount, NewUser},
+    };
+    pub(crate) use super::{network::attach, offering::services, setting::SETTINGS, volume::place};
+    use crate::world::{Handle, World};
+
+    /// A domain below another.
+    pub(crate) fn domain(world: &mut World, parent: Handle, name: &str) -> Handle {
+        tenancy::new_domain(world, parent, name)
+    }
+
+    /// An account.
+    pub(crate) fn account(world: &mut World, name: &str, domain: Handle, role: Handle) -> Handle {
+        tenancy::new_account(world, &NewAccount { name: name.to_owned(), domain, role })
+    }
+
+    /// The user of an account, with keys.
+    pub(crate) fn user(world: &mut World, account: Handle, name: &str, password: &str) -> Handle {
+        let names = ("Robin".to_owned(), "Meyer".to_owned());
+        let plan = NewUser { username: name.to_owned(), names, email: format!("{name}@example.org"), password: password.to_owned() };
+        let user = tenancy::new_user(world, account, &plan);
+        tenancy::renew_keys(world, user);
+        user
+    }
+
+    /// A project.
+    pub(crate) fn project(world: &mut World, owner: Option<Handle>, name: &str, text: &str) {
+        if let Some(owner) = owner {
+            tenancy::new_project(world, owner, name, text);
+        }
+    }
+
+    /// A public address.
+    pub(crate) fn address(world: &mut World, owner: Handle) -> Option<Handle> {
+        address::allocate(world, owner, None, false)
+    }
+
+    /// A network that is up.
+    pub(crate) fn network(world: &mut World, owner: Handle, name: &str, (zone, offering): (Handle, Handle)) -> Handle {
+        let plan = network::Plan { name: name.to_owned(), text: name.to_owned(), zone, offering, gateway: None, domain: None };
+        let network = network::make(world, owner, &plan);
+        network::implement(world, network);
+        network
+    }
+
+    /// A machine's NIC.
+    pub(crate) fn nic(world: &mut World, vm: Handle, network: Handle) {
+        attach(world, vm, network, None);
+    }
+}

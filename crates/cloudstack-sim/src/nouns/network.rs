@@ -1,0 +1,563 @@
+//! Guest networks, their virtual routers and the NICs in them.
+
+use super::{Filter, Tables};
+use crate::{
+    kind::{
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, always, computed, field, flag,
+        linked, own, own_or,
+    },
+    list,
+    refusal::Refusal,
+    turn::{Outcome, Turn, WORK_LONG, WORK_MEDIUM, WORK_SHORT},
+    world::{Datum, Handle, World},
+};
+
+/// The first VLAN that isolated networks get; the range is the physical network's.
+const VLAN_FIRST: u64 = 100;
+/// How many VLANs there are.
+const VLANS: u64 = 101;
+
+/// A guest network.
+pub(crate) const NETWORK_NOUN: Noun = Noun {
+    word: "network",
+    entities: &["NetworkResponse"],
+    resource: "Network",
+    owned: true,
+    keywords: &["name", "displaytext"],
+    newest_first: true,
+    view: &[
+        ID,
+        own("name"),
+        own("displaytext"),
+        always("broadcastdomaintype", Constant::Text("Vlan")),
+        own_or("traffictype", Constant::Text("Guest")),
+        own("gateway"),
+        own("netmask"),
+        own("cidr"),
+        linked("zoneid", "zone", "id"),
+        linked("zonename", "zone", "name"),
+        linked("networkofferingid", "offering", "id"),
+        linked("networkofferingname", "offering", "name"),
+        linked("networkofferingdisplaytext", "offering", "displaytext"),
+        linked("networkofferingconservemode", "offering", "conservemode"),
+        linked("networkofferingavailability", "offering", "availability"),
+        flag("issystem"),
+        own("state"),
+        computed("related", |world, network, _| Some(Shown::Text(world.id(network)))),
+        own("broadcasturi").root(),
+        linked("dns1", "zone", "dns1"),
+        own("type"),
+        own("vlan").root(),
+        own_or("acltype", Constant::Text("Account")),
+        ACCOUNT,
+        PROJECT_ID,
+        PROJECT,
+        DOMAIN_ID,
+        DOMAIN,
+        DOMAIN_PATH,
+        linked("vpcid", "vpc", "id"),
+        linked("vpcname", "vpc", "name"),
+        linked("service", "offering", "service"),
+        own("networkdomain"),
+        linked("physicalnetworkid", "physicalnetwork", "id"),
+        flag("restartrequired"),
+        flag("specifyvlan"),
+        flag("specifyipranges"),
+        always("canusefordeploy", Constant::Flag(true)),
+        flag("ispersistent"),
+        TAGS,
+        always("details", Constant::Raw("{}")).root(),
+        own_or("displaynetwork", Constant::Flag(true)).root(),
+        flag("strechedl2subnet"),
+        flag("redundantrouter"),
+        always("supportsvmautoscaling", Constant::Flag(true)),
+        CREATED,
+        always("receivedbytes", Constant::Number(0)),
+        always("sentbytes", Constant::Number(0)),
+        flag("egressdefaultpolicy"),
+        always("publicmtu", Constant::Number(1500)),
+        always("privatemtu", Constant::Number(1500)),
+        HAS_ANNOTATIONS,
+    ],
+};
+
+/// A virtual router.
+pub(crate) const ROUTER_NOUN: Noun = Noun {
+    word: "router",
+    entities: &["DomainRouterResponse"],
+    resource: "DomainRouter",
+    owned: true,
+    keywords: &["name", "state"],
+    newest_first: true,
+    view: &[
+        ID,
+        linked("zoneid", "zone", "id"),
+        linked("zonename", "zone", "name"),
+        linked("dns1", "zone", "dns1"),
+        own("networkdomain"),
+        own("gateway"),
+        own("name"),
+        linked("podid", "pod", "id"),
+        linked("podname", "pod", "name"),
+        linked("hostid", "host", "id"),
+        linked("hostname", "host", "name"),
+        always("hypervisor", Constant::Text("Simulator")),
+        own("linklocalip"),
+        own("publicip"),
+        always("publicnetmask", Constant::Text("255.255.255.0")),
+        own("guestipaddress"),
+        always("guestnetmask", Constant::Text("255.255.255.0")),
+        linked("guestnetworkid", "network", "id"),
+        linked("guestnetworkname", "network", "name"),
+        CREATED,
+        own("state"),
+        ACCOUNT,
+        PROJECT_ID,
+        PROJECT,
+        DOMAIN_ID,
+        DOMAIN,
+        DOMAIN_PATH,
+        flag("isredundantrouter"),
+        always("redundantstate", Constant::Text("UNKNOWN")),
+        always("version", Constant::Text("4.10.0")),
+        always("role", Constant::Text("VIRTUAL_ROUTER")),
+        always("nic", Constant::Empty),
+        flag("requiresupgrade"),
+        flag("healthchecksfailed"),
+        own("softwareversion"),
+        always("arch", Constant::Text("x86_64")),
+        HAS_ANNOTATIONS,
+    ],
+};
+
+/// A NIC of a machine.
+pub(crate) const NIC_NOUN: Noun = Noun {
+    word: "nic",
+    entities: &["NicResponse"],
+    resource: "Nic",
+    owned: false,
+    keywords: &["ipaddress"],
+    newest_first: false,
+    view: &[
+        ID,
+        linked("networkid", "network", "id"),
+        linked("networkname", "network", "name"),
+        linked("netmask", "network", "netmask"),
+        linked("gateway", "network", "gateway"),
+        own("ipaddress"),
+        linked("isolationuri", "network", "broadcasturi"),
+        linked("broadcasturi", "network", "broadcasturi"),
+        own_or("traffictype", Constant::Text("Guest")),
+        linked("type", "network", "type"),
+        flag("isdefault"),
+        own("macaddress"),
+        own_or("secondaryip", Constant::Empty),
+        always("extradhcpoption", Constant::Empty),
+        field("deviceid", "deviceid"),
+    ],
+};
+
+/// The commands and filters of networks.
+pub(super) const TABLES: Tables = Tables {
+    handlers: &[
+        ("createNetwork", create),
+        ("updateNetwork", update),
+        ("restartNetwork", restart),
+        ("deleteNetwork", delete),
+        ("listNics", list_nics),
+        ("addNicToVirtualMachine", add_nic),
+        ("removeNicFromVirtualMachine", remove_nic),
+        ("updateDefaultNicForVirtualMachine", default_nic),
+        ("addIpToNic", add_ip),
+        ("removeIpFromNic", remove_ip),
+        ("startRouter", start_router),
+        ("stopRouter", stop_router),
+        ("rebootRouter", start_router),
+        ("destroyRouter", destroy_router),
+    ],
+    filters: &[
+        ("network", "supportedservices", PASS),
+        ("network", "canusefordeploy", PASS),
+        ("network", "forvpc", PASS),
+        ("network", "subdomainaccess", PASS),
+        ("router", "networkid", |turn, router| list::argument_is(turn, "networkid", turn.world.link(router, "network"))),
+    ],
+};
+
+/// Arguments that every guest network here fulfils.
+const PASS: Filter = |_, _| true;
+
+/// A network that a machine is to be in, and the address that was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    /// The network.
+    pub(crate) network: Handle,
+    address: Option<String>,
+}
+
+/// The networks for a new machine: those named, else the owner's only one, else a new one.
+pub(crate) fn choose(turn: &mut Turn<'_>, owner: Handle, zone: Handle) -> Result<Vec<Wish>, Refusal> {
+    let mut wishes = Vec::new();
+    for record in turn.arguments.records("iptonetworklist") {
+        let id = record.get("networkid").map(String::as_str).unwrap_or_default();
+        let network = crate::world::parse_id(id).and_then(|id| turn.world.by_id(id));
+        let network = network
+            .ok_or_else(|| Refusal::invalid(format!("Unable to translate and find entity with networkId: {}", if id.is_empty() { "null" } else { id })))?;
+        wishes.push(Wish { network, address: record.get("ip").cloned() });
+    }
+    let address = turn.arguments.text("ipaddress").map(str::to_owned);
+    let named = turn.arguments.objects("networkids").unwrap_or_default();
+    wishes.extend(named.iter().enumerate().map(|(at, network)| Wish { network: *network, address: address.clone().filter(|_| at == 0) }));
+    if !wishes.is_empty() {
+        for wish in &wishes {
+            check_address(turn.world, wish)?;
+        }
+        return Ok(wishes);
+    }
+    let networks = turn.world.kind("network");
+    let mine: Vec<Handle> = turn
+        .world
+        .owned(networks, owner)
+        .filter(|network| turn.world.link(*network, "zone") == Some(zone) && turn.world.link(*network, "vpc").is_none())
+        .collect();
+    match mine.as_slice() {
+        [only] => Ok(vec![Wish { network: *only, address }]),
+        [] => {
+            let offering = default_offering(turn.world).ok_or_else(|| Refusal::invalid("Unable to find a default network offering"))?;
+            let name = format!("{}-network", turn.world.string(owner, "name"));
+            Ok(vec![Wish { network: make(turn.world, owner, &Plan { name: name.clone(), text: name, zone, offering, gateway: None, domain: None }), address }])
+        }
+        _ => Err(Refusal::invalid(format!(
+            "More than 1 default Isolated networks are found for account {}; please specify networkIds",
+            turn.world.string(owner, "name")
+        ))),
+    }
+}
+
+fn check_address(world: &World, wish: &Wish) -> Result<(), Refusal> {
+    let Some(address) = &wish.address else { return Ok(()) };
+    let prefix = prefix(world, wish.network);
+    if address.strip_prefix(&prefix).and_then(|last| last.parse::<u8>().ok()).is_none() {
+        return Err(Refusal::invalid(format!("The specified IP address {address} is not in the network {}", world.string(wish.network, "cidr"))));
+    }
+    let taken = world.referring("nic", "network", wish.network).any(|nic| world.text(nic, "ipaddress") == Some(address));
+    if taken { Err(Refusal::invalid(format!("The requested Ip: {address} is already in use"))) } else { Ok(()) }
+}
+
+fn default_offering(world: &World) -> Option<Handle> {
+    world.find("networkoffering", "name", "DefaultIsolatedNetworkOfferingWithSourceNatService")
+}
+
+/// A network to be made.
+pub(crate) struct Plan {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its text.
+    pub(crate) text: String,
+    /// Its zone.
+    pub(crate) zone: Handle,
+    /// Its offering.
+    pub(crate) offering: Handle,
+    /// Its gateway, if asked for.
+    pub(crate) gateway: Option<String>,
+    /// Its DNS domain, if asked for.
+    pub(crate) domain: Option<String>,
+}
+
+/// Makes a network.
+pub(crate) fn make(world: &mut World, owner: Handle, plan: &Plan) -> Handle {
+    let gateway = plan.gateway.clone().unwrap_or_else(|| "10.1.1.1".to_owned());
+    let prefix = gateway.rsplit_once('.').map(|(prefix, _)| prefix.to_owned()).unwrap_or_default();
+    let domain = plan.domain.clone().unwrap_or_else(|| format!("cs{}cloud.internal", World::internal_number(owner)));
+    let fields: Vec<(&str, Datum)> = vec![
+        ("name", plan.name.as_str().into()),
+        ("displaytext", plan.text.as_str().into()),
+        ("gateway", gateway.into()),
+        ("netmask", "255.255.255.0".into()),
+        ("cidr", format!("{prefix}.0/24").into()),
+        ("zone", plan.zone.into()),
+        ("offering", plan.offering.into()),
+        ("state", "Allocated".into()),
+        ("type", world.text(plan.offering, "guestiptype").unwrap_or("Isolated").to_owned().into()),
+        ("networkdomain", domain.into()),
+    ];
+    let kind = world.kind("network");
+    let network = world.insert(kind, Some(owner), &fields);
+    let physical = world.kind("physicalnetwork");
+    let physical = world.rows(physical).next();
+    if let Some(physical) = physical {
+        world.set(network, "physicalnetwork", physical);
+    }
+    network
+}
+
+fn prefix(world: &World, network: Handle) -> String {
+    world.text(network, "gateway").and_then(|gateway| gateway.rsplit_once('.')).map(|(prefix, _)| format!("{prefix}.")).unwrap_or_default()
+}
+
+/// Puts a machine into networks.
+pub(crate) fn attach_all(turn: &mut Turn<'_>, vm: Handle, wishes: &[Wish]) {
+    for wish in wishes {
+        attach(turn.world, vm, wish.network, wish.address.clone());
+    }
+}
+
+/// Puts a machine into a network: a NIC with an address.
+pub(crate) fn attach(world: &mut World, vm: Handle, network: Handle, address: Option<String>) -> Handle {
+    let prefix = prefix(world, network);
+    let last = world.number(network, "lastaddress").max(9) + 1;
+    let address = address.unwrap_or_else(|| format!("{prefix}{}", last.min(254)));
+    world.set(network, "lastaddress", last);
+    let mut nics = super::vm::nic_rows(world, vm).to_vec();
+    let number = world.next("mac", 1);
+    let mac = format!("02:01:00:cc:{:02x}:{:02x}", (number >> 8) & 0xff, number & 0xff);
+    let fields: Vec<(&str, Datum)> = vec![
+        ("network", network.into()),
+        ("vm", vm.into()),
+        ("ipaddress", address.into()),
+        ("macaddress", mac.into()),
+        ("isdefault", nics.is_empty().into()),
+        ("deviceid", nics.len().to_string().into()),
+    ];
+    let kind = world.kind("nic");
+    let nic = world.insert(kind, world.owner(vm), &fields);
+    nics.push(nic);
+    world.set(vm, "nics", Datum::Links(nics.into()));
+    nic
+}
+
+/// Brings a network up: a VLAN, a router and a public address to go out by.
+pub(crate) fn implement(world: &mut World, network: Handle) {
+    if world.text(network, "state") == Some("Implemented") {
+        return;
+    }
+    let vlan = VLAN_FIRST + world.next("vlan", 0) % VLANS;
+    world.set(network, "state", "Implemented");
+    world.set(network, "vlan", vlan.to_string());
+    world.set(network, "broadcasturi", format!("vlan://{vlan}"));
+    let Some(owner) = world.owner(network) else { return };
+    if world.text(network, "type") != Some("Isolated") || world.link(network, "vpc").is_some() {
+        return;
+    }
+    let has_source = world.referring("ipaddress", "network", network).any(|address| world.flag(address, "issourcenat"));
+    let public = if has_source { None } else { super::address::allocate(world, owner, Some(network), true) };
+    let number = world.next("instance", 1);
+    let mut fields: Vec<(&str, Datum)> = vec![
+        ("name", format!("r-{number}-VM").into()),
+        ("network", network.into()),
+        ("state", "Running".into()),
+        ("guestipaddress", world.string(network, "gateway").into()),
+        ("gateway", "192.168.2.1".into()),
+        ("linklocalip", format!("169.254.{}.{}", (number >> 8) & 0xff, number & 0xff).into()),
+        ("networkdomain", world.string(network, "networkdomain").into()),
+    ];
+    if let Some(public) = public {
+        fields.push(("publicip", world.string(public, "ipaddress").into()));
+    }
+    if let Some(zone) = world.link(network, "zone") {
+        fields.push(("zone", zone.into()));
+    }
+    if let Some(host) = super::place::choose_host(world) {
+        fields.push(("host", host.into()));
+        if let Some(pod) = world.link(host, "pod") {
+            fields.push(("pod", pod.into()));
+        }
+    }
+    let kind = world.kind("router");
+    world.insert(kind, Some(owner), &fields);
+}
+
+fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let owner = turn.new_owner()?;
+    let zone = turn.target("zoneid")?;
+    let offering = turn.target("networkofferingid")?;
+    super::limit::check(turn, owner, &[("network", 1)])?;
+    let gateway = turn.arguments.text("gateway").map(str::to_owned);
+    if gateway.as_ref().is_some_and(|gateway| gateway.ends_with(".0") || gateway.ends_with(".255")) {
+        return Err(Refusal::invalid("Invalid gateway IP provided. Either the IP is broadcast or network IP."));
+    }
+    let name = turn.needed("name")?;
+    let text = turn.arguments.text("displaytext").unwrap_or(&name).to_owned();
+    let domain = turn.arguments.text("networkdomain").map(str::to_owned);
+    let network = make(turn.world, owner, &Plan { name, text, zone, offering, gateway, domain });
+    if let Some(vpc) = turn.arguments.object("vpcid") {
+        turn.world.set(network, "vpc", vpc);
+        implement(turn.world, network);
+    }
+    Ok(Outcome::Object(network))
+}
+
+fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let network = turn.target("id")?;
+    Ok(turn.job(network, WORK_SHORT, move |turn| {
+        for name in ["name", "displaytext", "networkdomain"] {
+            if let Some(text) = turn.arguments.text(name).map(str::to_owned) {
+                turn.world.set(network, name, text);
+            }
+        }
+        if let Some(offering) = turn.arguments.object("networkofferingid") {
+            turn.world.set(network, "offering", offering);
+        }
+        Ok(Outcome::Object(network))
+    }))
+}
+
+fn restart(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let network = turn.target("id")?;
+    Ok(turn.job(network, WORK_LONG, move |turn| {
+        if turn.world.text(network, "state") == Some("Allocated") {
+            implement(turn.world, network);
+        }
+        Ok(Outcome::Success)
+    }))
+}
+
+fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let network = turn.target("id")?;
+    Ok(turn.job(network, WORK_MEDIUM, move |turn| {
+        let used = turn.world.referring("nic", "network", network).any(|nic| {
+            turn.world.link(nic, "vm").is_some_and(|vm| matches!(turn.world.text(vm, "state"), Some("Running" | "Stopped" | "Starting" | "Stopping")))
+        });
+        if used {
+            return Err(Refusal::failed("Failed to delete network"));
+        }
+        remove(turn.world, network);
+        Ok(Outcome::Success)
+    }))
+}
+
+/// Takes a network and what hangs on it out of the world.
+pub(crate) fn remove(world: &mut World, network: Handle) {
+    for kind in ["router", "nic", "firewallrule", "portforwardingrule"] {
+        let rows: Vec<Handle> = world.referring(kind, "network", network).collect();
+        rows.into_iter().for_each(|row| world.remove(row));
+    }
+    let addresses: Vec<Handle> = world.referring("ipaddress", "network", network).collect();
+    addresses.into_iter().for_each(|address| super::address::release(world, address));
+    world.remove(network);
+}
+
+fn list_nics(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let vm = turn.target("virtualmachineid")?;
+    if !turn.may_use(vm) {
+        return Err(Refusal::permission());
+    }
+    let wanted = turn.arguments.object("nicid");
+    let network = turn.arguments.object("networkid");
+    let nics: Vec<Handle> = super::vm::nic_rows(turn.world, vm)
+        .iter()
+        .copied()
+        .filter(|nic| wanted.is_none_or(|wanted| wanted == *nic) && network.is_none_or(|network| turn.world.link(*nic, "network") == Some(network)))
+        .collect();
+    let mut json = crate::json::Json::default();
+    let count = nics.len();
+    for nic in nics {
+        json.open();
+        turn.world.render_members(nic, turn.viewer(), &[], &mut json);
+        json.member("virtualmachineid", &turn.world.id(vm));
+        json.close();
+    }
+    Ok(Outcome::Rendered(json.into_text(), count))
+}
+
+fn add_nic(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let vm = turn.target("virtualmachineid")?;
+    let network = turn.target("networkid")?;
+    let address = turn.arguments.text("ipaddress").map(str::to_owned);
+    check_address(turn.world, &Wish { network, address: address.clone() })?;
+    Ok(turn.job(vm, WORK_SHORT, move |turn| {
+        attach(turn.world, vm, network, address);
+        implement(turn.world, network);
+        Ok(Outcome::Object(vm))
+    }))
+}
+
+fn remove_nic(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let vm = turn.target("virtualmachineid")?;
+    let nic = turn.target("nicid")?;
+    Ok(turn.job(vm, WORK_SHORT, move |turn| {
+        if turn.world.flag(nic, "isdefault") {
+            let name = turn.world.string(vm, "instancename");
+            return Err(Refusal::invalid(format!("Unable to remove NIC from {name} in Network, nic is default.")));
+        }
+        let rest: Vec<Handle> = super::vm::nic_rows(turn.world, vm).iter().copied().filter(|other| *other != nic).collect();
+        turn.world.set(vm, "nics", Datum::Links(rest.into()));
+        turn.world.remove(nic);
+        Ok(Outcome::Object(vm))
+    }))
+}
+
+fn default_nic(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let vm = turn.target("virtualmachineid")?;
+    let chosen = turn.target("nicid")?;
+    Ok(turn.job(vm, WORK_SHORT, move |turn| {
+        for nic in super::vm::nic_rows(turn.world, vm).to_vec() {
+            turn.world.set(nic, "isdefault", nic == chosen);
+        }
+        Ok(Outcome::Object(vm))
+    }))
+}
+
+fn add_ip(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let nic = turn.target("nicid")?;
+    let network = turn.world.link(nic, "network").ok_or_else(Refusal::permission)?;
+    let last = turn.world.number(network, "lastaddress") + 1;
+    let address = turn.arguments.text("ipaddress").map_or_else(|| format!("{}{last}", prefix(turn.world, network)), str::to_owned);
+    check_address(turn.world, &Wish { network, address: Some(address.clone()) })?;
+    turn.world.set(network, "lastaddress", last);
+    let id = crate::world::id_text(turn.world.fresh_id());
+    let mut known = turn.world.tree(nic, "secondaryip").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+    known.push(serde_json::json!({"id": id, "ipaddress": address}));
+    let shown = serde_json::json!({"id": id, "ipaddress": address, "nicid": turn.world.id(nic)}).to_string();
+    let Outcome::Job(mut work) = turn.job(nic, WORK_SHORT, move |turn| {
+        turn.world.set(nic, "secondaryip", serde_json::Value::Array(known));
+        Ok(Outcome::Shown("nicsecondaryip".to_owned(), shown))
+    }) else {
+        return Ok(Outcome::Success);
+    };
+    work.id = Some(id);
+    Ok(Outcome::Job(work))
+}
+
+fn remove_ip(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let id = turn.needed("id")?;
+    let nics = turn.world.kind("nic");
+    let holds = |nic: &Handle| {
+        turn.world
+            .tree(*nic, "secondaryip")
+            .and_then(serde_json::Value::as_array)
+            .is_some_and(|all| all.iter().any(|one| one.get("id") == Some(&id.as_str().into())))
+    };
+    let Some(nic) = turn.world.rows(nics).find(holds) else { return Err(Refusal::invalid(format!("Unable to find secondary ip address by id {id}"))) };
+    Ok(turn.job(nic, WORK_SHORT, move |turn| {
+        let mut known = turn.world.tree(nic, "secondaryip").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+        known.retain(|one| one.get("id") != Some(&id.as_str().into()));
+        turn.world.set(nic, "secondaryip", serde_json::Value::Array(known));
+        Ok(Outcome::Success)
+    }))
+}
+
+fn start_router(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let router = turn.target("id")?;
+    Ok(turn.job(router, WORK_MEDIUM, move |turn| {
+        turn.world.set(router, "state", "Running");
+        Ok(Outcome::Object(router))
+    }))
+}
+
+fn stop_router(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let router = turn.target("id")?;
+    Ok(turn.job(router, WORK_MEDIUM, move |turn| {
+        turn.world.set(router, "state", "Stopped");
+        Ok(Outcome::Object(router))
+    }))
+}
+
+fn destroy_router(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let router = turn.target("id")?;
+    Ok(turn.job(router, WORK_MEDIUM, move |turn| {
+        let shown = turn.body(&Outcome::Object(router));
+        turn.world.remove(router);
+        Ok(Outcome::Flat(shown))
+    }))
+}

@@ -1,0 +1,153 @@
+//! What the server says about itself: its commands, what it can do, its jobs, and keys of users.
+
+use cloudstack_api::catalog::{Command, Field, Parameter, ParameterType};
+use serde_json::{Map, Value, json};
+
+use super::Tables;
+use crate::{
+    auth, cloud, jobs,
+    refusal::Refusal,
+    turn::{Outcome, Turn},
+    world::Handle,
+};
+
+/// The commands about the server.
+pub(super) const TABLES: Tables = Tables {
+    handlers: &[
+        ("listApis", list_apis),
+        ("listCapabilities", capabilities),
+        ("listInfrastructure", infrastructure),
+        ("queryAsyncJobResult", jobs::query),
+        ("listAsyncJobs", jobs::list),
+        ("getApiLimit", api_limit),
+        ("listHypervisors", hypervisors),
+    ],
+    filters: &[],
+};
+
+fn list_apis(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let server = turn.server;
+    let wanted = turn.arguments.given("name").map(str::to_owned);
+    let mut items = Vec::new();
+    for command in server.catalog.commands() {
+        if wanted.as_ref().is_some_and(|name| *name != command.name) {
+            continue;
+        }
+        if cloud::is_loaded(&command, server.options.plugins) && auth::allows(turn.world, turn.caller.role, &command) {
+            items.push(api(turn, &command).to_string());
+        }
+    }
+    if wanted.is_some() && items.is_empty() {
+        return Err(Refusal::failed("Api Discovery plugin was unable to find an api by that name or process any apis"));
+    }
+    Ok(Outcome::Rendered(items.join(","), items.len()))
+}
+
+fn api(turn: &Turn<'_>, command: &Command) -> Value {
+    let kind = turn.caller.kind;
+    let mine = command.parameters.iter().filter(|parameter| parameter.roles.as_ref().is_none_or(|roles| roles.contains(&kind)));
+    let parameters: Vec<Value> = mine.map(parameter).collect();
+    let fields: Vec<Value> = turn.server.catalog.fields(command).iter().map(field).collect();
+    let words = turn.server.catalog.words(command);
+    let mut shown = Map::new();
+    shown.insert("name".to_owned(), json!(command.name));
+    shown.insert("description".to_owned(), json!(words.text));
+    if let Some(since) = command.since {
+        shown.insert("since".to_owned(), json!(since.to_string()));
+    }
+    shown.insert("isasync".to_owned(), json!(command.is_async));
+    shown.insert("related".to_owned(), json!(""));
+    shown.insert("params".to_owned(), Value::Array(parameters));
+    shown.insert("response".to_owned(), Value::Array(fields));
+    if let Some(entity) = command.entity.first() {
+        shown.insert("type".to_owned(), json!(entity));
+    }
+    Value::Object(shown)
+}
+
+fn parameter(parameter: &Parameter) -> Value {
+    let mut shown = Map::new();
+    shown.insert("name".to_owned(), json!(parameter.name));
+    shown.insert("description".to_owned(), json!(cloudstack_api::catalog::spaced_name(&parameter.name)));
+    shown.insert("type".to_owned(), json!(type_word(parameter.kind)));
+    shown.insert("length".to_owned(), json!(parameter.length_max()));
+    shown.insert("required".to_owned(), json!(parameter.required));
+    if let Some(since) = parameter.since {
+        shown.insert("since".to_owned(), json!(since.to_string()));
+    }
+    Value::Object(shown)
+}
+
+fn type_word(kind: ParameterType) -> &'static str {
+    match kind {
+        ParameterType::String => "string",
+        ParameterType::Uuid => "uuid",
+        ParameterType::Boolean => "boolean",
+        ParameterType::Integer => "integer",
+        ParameterType::Long => "long",
+        ParameterType::Short => "short",
+        ParameterType::Double => "double",
+        ParameterType::Date => "date",
+        ParameterType::List => "list",
+        ParameterType::Map => "map",
+        ParameterType::Object => "object",
+    }
+}
+
+fn field(field: &Field) -> Value {
+    let mut shown = Map::new();
+    shown.insert("name".to_owned(), json!(field.name));
+    shown.insert("description".to_owned(), json!(cloudstack_api::catalog::spaced_name(&field.name)));
+    shown.insert("type".to_owned(), json!(field.kind));
+    if !field.fields.is_empty() {
+        shown.insert("response".to_owned(), field.fields.iter().map(self::field).collect());
+    }
+    Value::Object(shown)
+}
+
+fn capabilities(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let fields = turn.server.catalog.fields(&turn.command);
+    let known = json!({
+        "securitygroupsenabled": false, "dynamicrolesenabled": true, "cloudstackversion": turn.server.options.version(), "userpublictemplateenabled": true,
+        "supportELB": "false", "projectinviterequired": false, "allowusercreateprojects": true, "customdiskofferingminsize": 1, "customdiskofferingmaxsize": 1024,
+        "regionsecondaryenabled": false, "kvmsnapshotenabled": true, "snapshotshowchainsize": false, "allowuserviewdestroyedvm": true, "allowuserexpungerecovervm": true,
+        "allowuserexpungerecovervolume": true, "allowuserviewalldomainaccounts": false, "allowuserforcestopvm": true, "kubernetesserviceenabled": true,
+        "kubernetesclusterexperimentalfeaturesenabled": false, "customhypervisordisplayname": "Custom", "defaultuipagesize": 20, "instancesstatsretentiontime": 720,
+        "instancesstatsuseronly": false, "instancesdisksstatsretentionenabled": false, "instancesdisksstatsretentiontime": 720, "sharedfsvmmincpucount": 2,
+        "sharedfsvmminramsize": 1024, "instanceleaseenabled": false, "extensionspath": "/srv/cloudstack/extensions", "dynamicscalingenabled": false,
+        "additionalconfigenabled": false
+    });
+    let root = turn.caller.is_root();
+    let in_release = |name: &str| fields.iter().any(|field| field.name.eq_ignore_ascii_case(name));
+    let members = known.as_object().cloned().unwrap_or_default();
+    let shown: Map<String, Value> = members.into_iter().filter(|(name, _)| in_release(name) && (root || name != "extensionspath")).collect();
+    Ok(Outcome::Shown("capability".to_owned(), Value::Object(shown).to_string()))
+}
+
+fn infrastructure(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let count = |word: &str| turn.world.known_kind(word).map_or(0, |kind| turn.world.count(kind));
+    let shown = json!({
+        "zones": count("zone"), "pods": count("pod"), "clusters": count("cluster"), "hosts": count("host"), "storagepools": count("storagepool"),
+        "imagestores": count("imagestore"), "backuprepositories": 0, "objectstores": 0, "systemvms": count("systemvm"), "routers": count("router"), "ilbvms": 0,
+        "cpusockets": 0, "managementservers": count("managementserver"), "alerts": count("alert")
+    });
+    Ok(Outcome::Shown("infrastructure".to_owned(), shown.to_string()))
+}
+
+fn api_limit(_: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    Err(Refusal::unsupported("This api is only available when api.throttling.enabled = true."))
+}
+
+fn hypervisors(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let all = ["KVM", "VMware", "Hyperv", "XenServer", "Simulator", "LXC", "BareMetal", "Ovm3", "Custom"];
+    let used = turn.arguments.text("zoneid").is_some();
+    let names: Vec<&str> = all.into_iter().filter(|name| !used || *name == "Simulator").collect();
+    let items: Vec<String> = names.iter().map(|name| format!("{{\"name\":\"{name}\"}}")).collect();
+    Ok(Outcome::Rendered(items.join(","), items.len()))
+}
+
+/// The keys of a user as answers show them.
+pub(crate) fn shown_keys(turn: &Turn<'_>, user: Handle) -> Outcome {
+    let shown = json!({"apikey": turn.world.text(user, "apikey"), "secretkey": turn.world.text(user, "secretkey"), "apikeyaccess": true});
+    Outcome::Shown("userkeys".to_owned(), shown.to_string())
+}

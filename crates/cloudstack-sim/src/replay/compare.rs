@@ -1,0 +1,114 @@
+//! The differences between a recorded answer and ours.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::{
+    align,
+    ids::Ids,
+    reduce::{is_compared_number, is_word},
+};
+
+/// Finds differences and learns ids on the way.
+#[derive(Debug)]
+pub(super) struct Comparison<'a> {
+    ids: &'a mut Ids,
+    found: BTreeSet<String>,
+}
+
+/// The differences between two reduced bodies, each a short sentence.
+pub(super) fn differences(recorded: &Value, ours: &Value, ids: &mut Ids) -> Vec<String> {
+    let mut comparison = Comparison { ids, found: BTreeSet::new() };
+    comparison.value("", "", recorded, ours);
+    comparison.found.into_iter().collect()
+}
+
+/// Our listing of commands cut to names, as the recordings have it.
+pub(super) fn cut_to_names(recorded: &Value, ours: &mut Value) {
+    let is_names = recorded.pointer("/listapisresponse/api/0").is_some_and(Value::is_string);
+    if is_names && let Some(items) = ours.pointer_mut("/listapisresponse/api").and_then(Value::as_array_mut) {
+        for item in items {
+            if let Some(name) = item.get("name").cloned() {
+                *item = name;
+            }
+        }
+    }
+}
+
+impl Comparison<'_> {
+    fn say(&mut self, path: &str, what: impl AsRef<str>) {
+        let path = if path.is_empty() { "body" } else { path };
+        self.found.insert(format!("{path}: {}", what.as_ref()));
+    }
+
+    fn value(&mut self, path: &str, key: &str, recorded: &Value, ours: &Value) {
+        match (recorded, ours) {
+            (Value::Object(recorded), Value::Object(ours)) => self.object(path, recorded, ours),
+            (Value::Array(recorded), Value::Array(ours)) => self.list(path, key, recorded, ours),
+            (Value::String(recorded), Value::String(ours)) => self.text(path, key, recorded, ours),
+            (Value::Bool(recorded), Value::Bool(ours)) if recorded != ours => self.say(path, format!("{ours}, not {recorded}")),
+            (Value::Number(recorded), Value::Number(ours)) if is_compared_number(key) && recorded != ours => self.say(path, format!("{ours}, not {recorded}")),
+            _ if kind(recorded) != kind(ours) => self.say(path, format!("{}, not {}", kind(ours), kind(recorded))),
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, path: &str, key: &str, recorded: &str, ours: &str) {
+        self.ids.learn(recorded, ours);
+        if is_word(key) && recorded != ours && self.ids.ours(recorded) != Some(ours) {
+            self.say(path, format!("`{ours}`, not `{recorded}`"));
+        }
+    }
+
+    fn object(&mut self, path: &str, recorded: &Map<String, Value>, ours: &Map<String, Value>) {
+        for (key, value) in recorded {
+            let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            match ours.get(key) {
+                Some(other) => self.value(&inner, key, value, other),
+                None => self.say(&inner, "missing"),
+            }
+        }
+        for key in ours.keys().filter(|key| !recorded.contains_key(*key)) {
+            let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            self.say(&inner, "not recorded");
+        }
+    }
+
+    fn list(&mut self, path: &str, key: &str, recorded: &[Value], ours: &[Value]) {
+        let inner = format!("{path}[]");
+        if recorded.len() != ours.len() {
+            self.say(&inner, format!("{} items, not {}", ours.len(), recorded.len()));
+        }
+        if key == "api" && recorded.iter().all(Value::is_string) {
+            self.names(&inner, recorded, ours);
+            return;
+        }
+        let ids = self.ids.clone_for_pairing();
+        for pairing in align::pair(recorded, ours, &ids) {
+            self.value(&inner, key, pairing.recorded, pairing.ours);
+        }
+    }
+
+    fn names(&mut self, path: &str, recorded: &[Value], ours: &[Value]) {
+        let set = |items: &[Value]| items.iter().filter_map(Value::as_str).map(str::to_owned).collect::<BTreeSet<String>>();
+        let (recorded, ours) = (set(recorded), set(ours));
+        for name in recorded.difference(&ours) {
+            self.say(path, format!("`{name}` missing"));
+        }
+        for name in ours.difference(&recorded) {
+            self.say(path, format!("`{name}` not recorded"));
+        }
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a flag",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

@@ -1,0 +1,281 @@
+//! One call being answered: who calls, with what, and the world it works on.
+//!
+//! The handlers under `nouns/` get a [`Turn`] and return an [`Outcome`] or a refusal. How outcomes become HTTP is not
+//! their business.
+
+use std::{sync::Arc, time::Duration};
+
+use cloudstack_api::catalog::{Catalog, Command, RoleType};
+
+use crate::{
+    arguments::Arguments,
+    json::Json,
+    kind::Viewer,
+    options::WorldOptions,
+    refusal::Refusal,
+    world::{Handle, World},
+};
+
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// The user.
+    pub(crate) user: Handle,
+    /// The user's account.
+    pub(crate) account: Handle,
+    /// The account's domain.
+    pub(crate) domain: Handle,
+    /// The account's role.
+    pub(crate) role: Handle,
+    /// The type of that role.
+    pub(crate) kind: RoleType,
+}
+
+impl Caller {
+    /// The caller behind a user.
+    pub(crate) fn of_user(world: &World, user: Handle) -> Option<Self> {
+        let account = world.owner(user)?;
+        let role = world.link(account, "role")?;
+        let kind = role_type(world.text(role, "type").unwrap_or_default());
+        Some(Self { user, account, domain: world.link(account, "domain")?, role, kind })
+    }
+
+    /// Whether it is a root admin.
+    pub(crate) fn is_root(&self) -> bool {
+        self.kind == RoleType::Admin
+    }
+}
+
+/// The type behind CloudStack's word for it.
+pub(crate) fn role_type(word: &str) -> RoleType {
+    match word {
+        "Admin" => RoleType::Admin,
+        "ResourceAdmin" => RoleType::ResourceAdmin,
+        "DomainAdmin" => RoleType::DomainAdmin,
+        _ => RoleType::User,
+    }
+}
+
+/// What never changes while a cloud runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    /// The commands.
+    pub(crate) catalog: Arc<Catalog>,
+    /// How the world was asked for.
+    pub(crate) options: Arc<WorldOptions>,
+}
+
+/// One call being answered.
+pub(crate) struct Turn<'a> {
+    /// The world.
+    pub(crate) world: &'a mut World,
+    /// Who calls.
+    pub(crate) caller: Caller,
+    /// What is called.
+    pub(crate) command: Arc<Command>,
+    /// With what.
+    pub(crate) arguments: Arguments,
+    /// What never changes.
+    pub(crate) server: &'a Server,
+    /// Whether it came by GET.
+    pub(crate) by_get: bool,
+}
+
+/// The work of a job, done when its time has come.
+pub(crate) type Finish = Box<dyn FnOnce(&mut Turn<'_>) -> Result<Outcome, Refusal> + Send>;
+
+/// A job that a command starts.
+pub(crate) struct Work {
+    /// The id of the object in the making, for commands that create one.
+    pub(crate) id: Option<String>,
+    /// What the job says it works on: a type, and an object where jobs of the command name one.
+    pub(crate) instance: Option<(String, Option<String>)>,
+    /// The object on which jobs queue up.
+    pub(crate) subject: Option<Handle>,
+    /// How long it takes at normal speed.
+    pub(crate) takes: Duration,
+    /// What happens at its end.
+    pub(crate) finish: Finish,
+}
+
+/// What a command answers.
+pub(crate) enum Outcome {
+    /// An object under the command's object key.
+    Object(Handle),
+    /// JSON under a key.
+    Shown(String, String),
+    /// A list of rows and how many there are in all.
+    List(Vec<Handle>, usize),
+    /// A list that is rendered already, without its brackets, and how many rows there are in all.
+    Rendered(String, usize),
+    /// `{"success":true}`.
+    Success,
+    /// Members that stand directly in the envelope: a JSON object.
+    Flat(String),
+    /// A job.
+    Job(Box<Work>),
+    /// HTTP 200 without a body.
+    Nothing,
+}
+
+/// A function that answers a command.
+pub(crate) type Handler = fn(&mut Turn<'_>) -> Result<Outcome, Refusal>;
+
+/// How long most jobs take at normal speed.
+pub(crate) const WORK_SHORT: Duration = Duration::from_millis(400);
+/// How long starting and stopping takes at normal speed.
+pub(crate) const WORK_MEDIUM: Duration = Duration::from_millis(1000);
+/// How long deploying takes at normal speed.
+pub(crate) const WORK_LONG: Duration = Duration::from_millis(2000);
+
+impl Turn<'_> {
+    /// Who looks at what is rendered.
+    pub(crate) fn viewer(&self) -> Viewer {
+        Viewer { root: self.caller.is_root() }
+    }
+
+    /// The object whose id is a required argument.
+    pub(crate) fn target(&self, parameter: &str) -> Result<Handle, Refusal> {
+        self.arguments.object(parameter).ok_or_else(|| {
+            let said = crate::arguments::said_name(&self.command);
+            Refusal::argument(format!("Unable to execute API command {said} due to missing parameter {parameter}"))
+        })
+    }
+
+    /// A required text.
+    pub(crate) fn needed(&self, parameter: &str) -> Result<String, Refusal> {
+        self.arguments.text(parameter).map(str::to_owned).ok_or_else(|| {
+            let said = crate::arguments::said_name(&self.command);
+            Refusal::argument(format!("Unable to execute API command {said} due to missing parameter {parameter}"))
+        })
+    }
+
+    /// Whether the caller may use an object.
+    pub(crate) fn may_use(&self, handle: Handle) -> bool {
+        if self.caller.is_root() {
+            return true;
+        }
+        let Some(kind) = self.world.description(handle.kind).filter(|kind| kind.owned) else { return true };
+        let Some(owner) = self.world.owner(handle) else { return true };
+        if owner == self.caller.account || self.is_member_of(owner) {
+            return true;
+        }
+        let within =
+            self.caller.kind == RoleType::DomainAdmin && self.world.domain_of(handle).is_some_and(|domain| self.world.is_within(domain, self.caller.domain));
+        let shared =
+            matches!(kind.word.as_ref(), "template" | "iso") && (self.world.flag(handle, "ispublic") || self.world.text(owner, "name") == Some("system"));
+        within
+            || (shared && !self.command.is_async && !self.command.name.starts_with("delete") && !self.command.name.starts_with("update"))
+            || (shared && self.command.name.starts_with("deploy"))
+    }
+
+    /// Whether the caller's account is a member of the project behind a project account.
+    pub(crate) fn is_member_of(&self, account: Handle) -> bool {
+        let Some(project) = self.world.link(account, "project") else { return false };
+        self.world.referring("projectaccount", "project", project).any(|member| self.world.link(member, "member") == Some(self.caller.account))
+    }
+
+    /// The account that a new object goes to: `projectid`, or `account` with `domainid`, or the caller's own.
+    pub(crate) fn new_owner(&self) -> Result<Handle, Refusal> {
+        if let Some(project) = self.arguments.object("projectid") {
+            let account = self.world.link(project, "projectaccount").ok_or_else(Refusal::permission)?;
+            return if self.may_use(account) || self.is_member_of(account) { Ok(account) } else { Err(Refusal::permission()) };
+        }
+        let Some(name) = self.arguments.text("account") else { return Ok(self.caller.account) };
+        let domain = self.arguments.object("domainid").unwrap_or(self.caller.domain);
+        self.named_account(name, domain)
+    }
+
+    /// The account with this name in this domain, if the caller may use it.
+    pub(crate) fn named_account(&self, name: &str, domain: Handle) -> Result<Handle, Refusal> {
+        let accounts = self.world.kind("account");
+        let found = self.world.rows(accounts).find(|row| self.world.link(*row, "domain") == Some(domain) && self.world.text(*row, "name") == Some(name));
+        match found {
+            Some(account) if self.may_use(account) => Ok(account),
+            Some(_) => Err(Refusal::permission()),
+            None if self.caller.is_root() => Err(Refusal::invalid(format!("Unable to find account {name} in domain {}", self.world.id(domain)))),
+            None => Err(Refusal::permission()),
+        }
+    }
+
+    /// A job that does its work at its end.
+    pub(crate) fn job(&self, subject: Handle, takes: Duration, finish: impl FnOnce(&mut Turn<'_>) -> Result<Outcome, Refusal> + Send + 'static) -> Outcome {
+        let resource = self.world.description(subject.kind).map(|kind| kind.resource.to_string()).unwrap_or_default();
+        let instance = Some((resource, Some(self.world.id(subject))));
+        Outcome::Job(Box::new(Work { id: None, instance, subject: Some(subject), takes, finish: Box::new(finish) }))
+    }
+
+    /// A job that makes an object, whose id is told at once.
+    pub(crate) fn making(&self, subject: Handle, takes: Duration, finish: impl FnOnce(&mut Turn<'_>) -> Result<Outcome, Refusal> + Send + 'static) -> Outcome {
+        let Outcome::Job(mut work) = self.job(subject, takes, finish) else { return Outcome::Success };
+        work.id = Some(self.world.id(subject));
+        Outcome::Job(work)
+    }
+
+    /// The body of an answer: what stands in the envelope, or in a job's result.
+    pub(crate) fn body(&self, outcome: &Outcome) -> String {
+        let object = self.command.reply.object.as_deref().unwrap_or("null");
+        let mut json = Json::with_capacity(256);
+        match outcome {
+            Outcome::Object(handle) => {
+                json.open();
+                json.key(object);
+                self.world.render(*handle, self.viewer(), &mut json);
+                json.close();
+            }
+            Outcome::Shown(key, value) => {
+                json.open();
+                json.key(key);
+                json.raw(value);
+                json.close();
+            }
+            Outcome::List(rows, count) => return self.list_body(rows, *count),
+            Outcome::Rendered(items, count) => {
+                json.open();
+                if *count > 0 {
+                    json.key("count");
+                    json.number(i64::try_from(*count).unwrap_or(i64::MAX));
+                }
+                if !items.is_empty() {
+                    json.key(object);
+                    json.raw(&format!("[{items}]"));
+                }
+                json.close();
+            }
+            Outcome::Success => json.raw("{\"success\":true}"),
+            Outcome::Flat(members) => json.raw(members),
+            Outcome::Job(_) | Outcome::Nothing => {}
+        }
+        json.into_text()
+    }
+
+    fn list_body(&self, rows: &[Handle], count: usize) -> String {
+        let without = self.without();
+        let mut json = Json::with_capacity(128 + rows.len() * 1024);
+        json.open();
+        if count > 0 {
+            json.key("count");
+            json.number(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        if !rows.is_empty() {
+            json.key(self.command.reply.object.as_deref().unwrap_or("null"));
+            json.open_array();
+            for row in rows {
+                self.world.render_without(*row, self.viewer(), &without, &mut json);
+            }
+            json.close_array();
+        }
+        json.close();
+        json.into_text()
+    }
+
+    /// The members that the argument `details` leaves out.
+    fn without(&self) -> Vec<crate::world::Key> {
+        let wanted = self.arguments.list("details");
+        if wanted.is_empty() || wanted.contains(&"all") {
+            return Vec::new();
+        }
+        let dropped = crate::nouns::DETAIL_MEMBERS.iter().filter(|(detail, _)| !wanted.contains(detail)).flat_map(|(_, members)| members.iter());
+        dropped.filter_map(|member| self.world.known_key(member)).collect()
+    }
+}

@@ -1,0 +1,498 @@
+//! The state of the embedded cloud: rows in tables, one table a kind of object.
+//!
+//! A row holds what is its own; what belongs to another row (the name of its zone, the path of its domain) is a
+//! reference that is followed when the row is rendered. Knows nothing of HTTP, commands or roles.
+
+mod seed;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use cloudstack_api::roles::Role;
+use serde_json::Value;
+
+pub(crate) use self::seed::seed;
+use crate::{
+    auth::Session,
+    jobs::Jobs,
+    kind::{Kind, Noun},
+};
+
+/// The name of a field, as a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key(u16);
+
+/// The number of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct KindId(pub(crate) u16);
+
+/// Where a row is: its kind and its number within the kind, which is the order of creation. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Handle {
+    /// The kind.
+    pub(crate) kind: KindId,
+    /// The row's number.
+    pub(crate) row: u32,
+}
+
+/// What a field holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Datum {
+    /// Text.
+    Text(Box<str>),
+    /// A whole number.
+    Number(i64),
+    /// A number with decimals.
+    Decimal(f64),
+    /// A truth value.
+    Flag(bool),
+    /// Another row.
+    Link(Handle),
+    /// Other rows.
+    Links(Box<[Handle]>),
+    /// Anything nested.
+    Tree(Box<Value>),
+}
+
+impl From<&str> for Datum {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Datum {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<i64> for Datum {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<bool> for Datum {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+impl From<Handle> for Datum {
+    fn from(handle: Handle) -> Self {
+        Self::Link(handle)
+    }
+}
+
+impl From<Value> for Datum {
+    fn from(value: Value) -> Self {
+        Self::Tree(Box::new(value))
+    }
+}
+
+/// One object.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// Its id; 0 for kinds whose ids are no UUIDs.
+    id: u128,
+    /// The row number of the account that owns it.
+    owner: Option<u32>,
+    /// Seconds since 1970.
+    created: u64,
+    /// Whether it was removed. What refers to it can still name it.
+    gone: bool,
+    fields: Vec<(Key, Datum)>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    rows: Vec<Row>,
+    by_owner: HashMap<u32, Vec<u32>>,
+    alive: usize,
+}
+
+/// A key and a value that people put on an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tag {
+    /// The key.
+    pub(crate) key: String,
+    /// The value.
+    pub(crate) value: String,
+    /// The kind in the words that the tag was made with.
+    pub(crate) resource_type: String,
+}
+
+/// The whole state.
+#[derive(Debug)]
+pub(crate) struct World {
+    keys: HashMap<Box<str>, Key>,
+    names: Vec<Box<str>>,
+    kinds: Vec<Kind>,
+    words: HashMap<Box<str>, KindId>,
+    entities: HashMap<Box<str>, KindId>,
+    tables: Vec<Table>,
+    ids: HashMap<u128, Handle>,
+    /// API keys and the users they belong to.
+    pub(crate) api_keys: HashMap<String, Handle>,
+    /// Tags by object, oldest first.
+    pub(crate) tags: HashMap<Handle, Vec<Tag>>,
+    /// The rules of each role.
+    pub(crate) roles: BTreeMap<u32, Role>,
+    /// Who may call what, as far as it was asked already.
+    pub(crate) permissions: HashMap<(u32, String), bool>,
+    /// The jobs.
+    pub(crate) jobs: Jobs,
+    /// The sessions by the value of their cookie.
+    pub(crate) sessions: HashMap<String, Session>,
+    /// Wall-clock time since 1970.
+    pub(crate) now: Duration,
+    /// Where everything made-up comes from.
+    pub(crate) random: fastrand::Rng,
+    counters: HashMap<&'static str, u64>,
+}
+
+impl World {
+    /// An empty world that knows these kinds.
+    pub(crate) fn new(seed: u64, now: Duration, nouns: &[&'static Noun]) -> Self {
+        let mut world = Self {
+            keys: HashMap::new(),
+            names: Vec::new(),
+            kinds: Vec::new(),
+            words: HashMap::new(),
+            entities: HashMap::new(),
+            tables: Vec::new(),
+            ids: HashMap::new(),
+            api_keys: HashMap::new(),
+            tags: HashMap::new(),
+            roles: BTreeMap::new(),
+            permissions: HashMap::new(),
+            jobs: Jobs::default(),
+            sessions: HashMap::new(),
+            now,
+            random: fastrand::Rng::with_seed(seed),
+            counters: HashMap::new(),
+        };
+        for noun in nouns {
+            let kind = Kind::of_noun(noun, &mut |name| world.key(name));
+            world.add_kind(kind, noun.entities.iter().copied());
+        }
+        world
+    }
+
+    /// Adds a kind and the entity names under which parameters and replies know it.
+    pub(crate) fn add_kind<'a>(&mut self, kind: Kind, entities: impl Iterator<Item = &'a str>) -> KindId {
+        let id = KindId(u16::try_from(self.kinds.len()).unwrap_or(u16::MAX));
+        self.words.insert(kind.word.as_ref().into(), id);
+        for entity in entities {
+            self.entities.entry(entity.into()).or_insert(id);
+        }
+        self.kinds.push(kind);
+        self.tables.push(Table::default());
+        id
+    }
+
+    /// The number of a field's name.
+    pub(crate) fn key(&mut self, name: &str) -> Key {
+        if let Some(key) = self.keys.get(name) {
+            return *key;
+        }
+        let key = Key(u16::try_from(self.names.len()).unwrap_or(u16::MAX));
+        self.keys.insert(name.into(), key);
+        self.names.push(name.into());
+        key
+    }
+
+    /// The number of a field's name, if some row or view has it.
+    pub(crate) fn known_key(&self, name: &str) -> Option<Key> {
+        self.keys.get(name).copied()
+    }
+
+    /// The name with this number.
+    pub(crate) fn name_of(&self, key: Key) -> &str {
+        self.names.get(usize::from(key.0)).map(AsRef::as_ref).unwrap_or_default()
+    }
+
+    /// The kind with this word. Words come from the nouns, so an unknown one is a defect; it yields the first kind.
+    pub(crate) fn kind(&self, word: &str) -> KindId {
+        self.words.get(word).copied().unwrap_or(KindId(0))
+    }
+
+    /// The kind with this word, if there is one.
+    pub(crate) fn known_kind(&self, word: &str) -> Option<KindId> {
+        self.words.get(word).copied()
+    }
+
+    /// The kind that an entity name stands for.
+    pub(crate) fn kind_of_entity(&self, entity: &str) -> Option<KindId> {
+        self.entities.get(entity).copied()
+    }
+
+    /// The description of a kind.
+    pub(crate) fn description(&self, id: KindId) -> Option<&Kind> {
+        self.kinds.get(usize::from(id.0))
+    }
+
+    /// Puts a row into a table.
+    pub(crate) fn insert(&mut self, kind: KindId, owner: Option<Handle>, fields: &[(&str, Datum)]) -> Handle {
+        let id = self.fresh_id();
+        self.insert_as(kind, id, owner, fields)
+    }
+
+    /// Puts a row with a given id into a table; 0 for none.
+    pub(crate) fn insert_as(&mut self, kind: KindId, id: u128, owner: Option<Handle>, fields: &[(&str, Datum)]) -> Handle {
+        let mut stored = Vec::with_capacity(fields.len());
+        for (name, datum) in fields {
+            stored.push((self.key(name), datum.clone()));
+        }
+        let created = self.now.as_secs();
+        let owner = owner.map(|owner| owner.row);
+        let Some(table) = self.tables.get_mut(usize::from(kind.0)) else { return Handle { kind, row: u32::MAX } };
+        let row = u32::try_from(table.rows.len()).unwrap_or(u32::MAX);
+        let handle = Handle { kind, row };
+        table.rows.push(Row { id, owner, created, gone: false, fields: stored });
+        table.alive += 1;
+        if let Some(owner) = owner {
+            table.by_owner.entry(owner).or_default().push(row);
+        }
+        if id != 0 {
+            self.ids.insert(id, handle);
+        }
+        handle
+    }
+
+    /// An id that no row has.
+    pub(crate) fn fresh_id(&mut self) -> u128 {
+        const VERSION: u128 = 0xf000 << 64;
+        const VARIANT: u128 = 0xc000 << 48;
+        (self.random.u128(..) & !VERSION & !VARIANT) | (0x4000 << 64) | (0x8000 << 48)
+    }
+
+    /// Removes a row; what refers to it can still name it.
+    pub(crate) fn remove(&mut self, handle: Handle) {
+        let Some(table) = self.tables.get_mut(usize::from(handle.kind.0)) else { return };
+        let Some(row) = table.rows.get_mut(handle.row as usize).filter(|row| !row.gone) else { return };
+        row.gone = true;
+        table.alive -= 1;
+        self.ids.remove(&row.id);
+        if let Some(rows) = row.owner.and_then(|owner| table.by_owner.get_mut(&owner)) {
+            rows.retain(|row| *row != handle.row);
+        }
+        self.tags.remove(&handle);
+    }
+
+    /// The row behind a handle, removed or not.
+    pub(crate) fn row(&self, handle: Handle) -> Option<&Row> {
+        self.tables.get(usize::from(handle.kind.0))?.rows.get(handle.row as usize)
+    }
+
+    /// Whether a row is still there.
+    pub(crate) fn is_alive(&self, handle: Handle) -> bool {
+        self.row(handle).is_some_and(|row| !row.gone)
+    }
+
+    /// The rows of a kind, oldest first.
+    pub(crate) fn rows(&self, kind: KindId) -> impl DoubleEndedIterator<Item = Handle> + '_ {
+        let rows = self.tables.get(usize::from(kind.0)).map(|table| table.rows.as_slice()).unwrap_or_default();
+        rows.iter().enumerate().filter(|(_, row)| !row.gone).map(move |(at, _)| Handle { kind, row: u32::try_from(at).unwrap_or(u32::MAX) })
+    }
+
+    /// The rows of a kind that an account owns, oldest first.
+    pub(crate) fn owned(&self, kind: KindId, account: Handle) -> impl DoubleEndedIterator<Item = Handle> + '_ {
+        let rows = self.tables.get(usize::from(kind.0)).and_then(|table| table.by_owner.get(&account.row)).map(Vec::as_slice).unwrap_or_default();
+        rows.iter().map(move |row| Handle { kind, row: *row })
+    }
+
+    /// The rows of a kind whose field refers to another row.
+    pub(crate) fn referring<'a>(&'a self, kind: &str, field: &'a str, target: Handle) -> impl Iterator<Item = Handle> + 'a {
+        self.rows(self.kind(kind)).filter(move |row| self.link(*row, field) == Some(target))
+    }
+
+    /// How many rows of a kind there are.
+    pub(crate) fn count(&self, kind: KindId) -> usize {
+        self.tables.get(usize::from(kind.0)).map_or(0, |table| table.alive)
+    }
+
+    /// The first row of a kind whose field has this text.
+    pub(crate) fn find(&self, kind: &str, field: &str, text: &str) -> Option<Handle> {
+        self.rows(self.kind(kind)).find(|row| self.text(*row, field) == Some(text))
+    }
+
+    /// The row with this id.
+    pub(crate) fn by_id(&self, id: u128) -> Option<Handle> {
+        self.ids.get(&id).copied()
+    }
+
+    /// A field.
+    pub(crate) fn datum(&self, handle: Handle, key: Key) -> Option<&Datum> {
+        self.row(handle)?.fields.iter().find(|(name, _)| *name == key).map(|(_, datum)| datum)
+    }
+
+    /// A field by its name.
+    pub(crate) fn field(&self, handle: Handle, name: &str) -> Option<&Datum> {
+        self.datum(handle, self.known_key(name)?)
+    }
+
+    /// A field's text.
+    pub(crate) fn text(&self, handle: Handle, name: &str) -> Option<&str> {
+        match self.field(handle, name)? {
+            Datum::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A field's text, or none of it.
+    pub(crate) fn string(&self, handle: Handle, name: &str) -> String {
+        self.text(handle, name).unwrap_or_default().to_owned()
+    }
+
+    /// A field's number, or zero.
+    pub(crate) fn number(&self, handle: Handle, name: &str) -> i64 {
+        match self.field(handle, name) {
+            Some(Datum::Number(number)) => *number,
+            _ => 0,
+        }
+    }
+
+    /// Whether a field is true.
+    pub(crate) fn flag(&self, handle: Handle, name: &str) -> bool {
+        self.field(handle, name) == Some(&Datum::Flag(true))
+    }
+
+    /// The row that a field refers to.
+    pub(crate) fn link(&self, handle: Handle, name: &str) -> Option<Handle> {
+        match self.field(handle, name)? {
+            Datum::Link(target) => Some(*target),
+            _ => None,
+        }
+    }
+
+    /// A field's tree.
+    pub(crate) fn tree(&self, handle: Handle, name: &str) -> Option<&Value> {
+        match self.field(handle, name)? {
+            Datum::Tree(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Sets a field.
+    pub(crate) fn set(&mut self, handle: Handle, name: &str, datum: impl Into<Datum>) {
+        let key = self.key(name);
+        let Some(row) = self.row_mut(handle) else { return };
+        let datum = datum.into();
+        match row.fields.iter_mut().find(|(name, _)| *name == key) {
+            Some((_, old)) => *old = datum,
+            None => row.fields.push((key, datum)),
+        }
+    }
+
+    /// Takes a field away.
+    pub(crate) fn unset(&mut self, handle: Handle, name: &str) {
+        let Some(key) = self.known_key(name) else { return };
+        if let Some(row) = self.row_mut(handle) {
+            row.fields.retain(|(name, _)| *name != key);
+        }
+    }
+
+    /// Gives a row to another account.
+    pub(crate) fn give(&mut self, handle: Handle, account: Handle) {
+        let Some(table) = self.tables.get_mut(usize::from(handle.kind.0)) else { return };
+        let Some(row) = table.rows.get_mut(handle.row as usize) else { return };
+        if let Some(old) = row.owner.and_then(|owner| table.by_owner.get_mut(&owner)) {
+            old.retain(|row| *row != handle.row);
+        }
+        row.owner = Some(account.row);
+        table.by_owner.entry(account.row).or_default().push(handle.row);
+    }
+
+    /// The account that owns a row; an account owns itself.
+    pub(crate) fn owner(&self, handle: Handle) -> Option<Handle> {
+        let accounts = self.kind("account");
+        if handle.kind == accounts {
+            return Some(handle);
+        }
+        Some(Handle { kind: accounts, row: self.row(handle)?.owner? })
+    }
+
+    /// The domain of the account that owns a row.
+    pub(crate) fn domain_of(&self, handle: Handle) -> Option<Handle> {
+        self.link(self.owner(handle)?, "domain")
+    }
+
+    /// Whether a domain is another or below it.
+    pub(crate) fn is_within(&self, domain: Handle, ancestor: Handle) -> bool {
+        let mut at = Some(domain);
+        while let Some(domain) = at {
+            if domain == ancestor {
+                return true;
+            }
+            at = self.link(domain, "parent");
+        }
+        false
+    }
+
+    /// The id of a row as text: its UUID, or what its field `id` holds.
+    pub(crate) fn id(&self, handle: Handle) -> String {
+        match self.row(handle) {
+            Some(row) if row.id != 0 => id_text(row.id),
+            Some(_) => match self.field(handle, "id") {
+                Some(Datum::Text(text)) => text.to_string(),
+                Some(Datum::Number(number)) => number.to_string(),
+                _ => String::new(),
+            },
+            None => String::new(),
+        }
+    }
+
+    /// When a row was made, in seconds since 1970.
+    pub(crate) fn created(&self, handle: Handle) -> u64 {
+        self.row(handle).map_or(0, |row| row.created)
+    }
+
+    /// Now, as servers write it.
+    pub(crate) fn timestamp(&self) -> String {
+        cloudstack_api::clock::timestamp(self.now)
+    }
+
+    /// The next number of a series.
+    pub(crate) fn next(&mut self, series: &'static str, first: u64) -> u64 {
+        let counter = self.counters.entry(series).or_insert(first);
+        let number = *counter;
+        *counter += 1;
+        number
+    }
+
+    /// The internal number of a row, as texts and names of instances show it.
+    pub(crate) fn internal_number(handle: Handle) -> u64 {
+        u64::from(handle.row) + 1
+    }
+
+    /// Whether an object of one kind is taken where others are asked for: machines of all sorts, templates and ISOs.
+    pub(crate) fn is_related(&self, kind: KindId, asked: &[KindId]) -> bool {
+        const RELATED: &[&[&str]] = &[&["virtualmachine", "router", "systemvm"], &["template", "iso"]];
+        let groups = RELATED.iter().map(|words| words.iter().map(|word| self.kind(word)));
+        groups.into_iter().any(|group| group.clone().any(|member| member == kind) && group.clone().any(|member| asked.contains(&member)))
+    }
+
+    fn row_mut(&mut self, handle: Handle) -> Option<&mut Row> {
+        self.tables.get_mut(usize::from(handle.kind.0))?.rows.get_mut(handle.row as usize)
+    }
+}
+
+/// Writes an id as CloudStack does.
+pub(crate) fn id_text(id: u128) -> String {
+    let hex = format!("{id:032x}");
+    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
+    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+}
+
+/// Reads an id, in any case, with blanks after it.
+pub(crate) fn parse_id(text: &str) -> Option<u128> {
+    let text = text.trim_end();
+    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+    if lengths != [8, 4, 4, 4, 12] {
+        return None;
+    }
+    u128::from_str_radix(&text.replace('-', ""), 16).ok()
+}

@@ -1,0 +1,514 @@
+//! The first world: one zone, the accounts that people try things as, and a few machines so that it is not dull.
+//!
+//! Made from the seed alone; the same seed makes the same ids and keys.
+
+use cloudstack_api::roles::default_roles;
+use serde_json::json;
+
+use super::{Datum, Handle, World};
+use crate::{
+    cloud::Identity,
+    nouns::{self, seeding},
+    turn::Server,
+};
+
+/// Names of domains, accounts and roles: the identity's name, domain, role.
+const IDENTITIES: &[(&str, &str, &str)] = &[
+    ("admin", "ROOT", "Root Admin"),
+    ("acme-admin", "ROOT/acme", "Domain Admin"),
+    ("dev", "ROOT/acme", "User"),
+    ("qa", "ROOT/acme", "User"),
+    ("labuser", "ROOT/acme/labs", "User"),
+    ("globex-user", "ROOT/globex", "User"),
+    ("ro-admin", "ROOT", "Read-Only Admin - Default"),
+    ("ro-user", "ROOT/acme", "Read-Only User - Default"),
+    ("support-admin", "ROOT", "Support Admin - Default"),
+    ("support-user", "ROOT/acme", "Support User - Default"),
+];
+/// The order in which servers make their roles.
+const ROLES: &[(&str, &str)] = &[
+    ("Root Admin", "Default root admin role"),
+    ("Resource Admin", "Default resource admin role"),
+    ("Domain Admin", "Default domain admin role"),
+    ("User", "Default user role"),
+    ("Read-Only Admin - Default", "Default read-only admin role"),
+    ("Read-Only User - Default", "Default read-only user role"),
+    ("Support Admin - Default", "Default support admin role"),
+    ("Support User - Default", "Default support user role"),
+];
+/// Accounts that share the machines of a large world.
+const CROWD: &[&str] = &["dev", "qa", "labuser", "globex-user"];
+/// Bytes of a GiB and of a TiB.
+const GIB: i64 = 1 << 30;
+const TIB: i64 = 1 << 40;
+
+/// Fills an empty world. Answers with those who may call.
+pub(crate) fn seed(world: &mut World, server: &Server) -> Vec<Identity> {
+    roles(world, server);
+    let identities = people(world);
+    let places = places(world, &server.options.version());
+    let wares = wares(world, places.zone);
+    settings(world);
+    alerts(world, places.zone);
+    let project_owner = account(world, "dev");
+    seeding::project(world, project_owner, "apollo", "Apollo");
+    machines(world, &places, &wares);
+    crowd(world, &places, &wares, server.options.vms);
+    identities
+}
+
+fn roles(world: &mut World, server: &Server) {
+    let known = [server.options.release.line_name(), "4.22".to_owned()];
+    let mut rules = known.iter().map(|line| default_roles(line)).find(|roles| !roles.is_empty()).unwrap_or_default();
+    let ordered: Vec<(String, String)> = ROLES.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let others: Vec<(String, String)> =
+        rules.keys().filter(|name| !ROLES.iter().any(|(known, _)| known == name)).map(|name| (name.clone(), name.clone())).collect();
+    let kind = world.kind("role");
+    for (name, text) in ordered.into_iter().chain(others) {
+        let Some(role) = rules.remove(&name) else { continue };
+        let word = format!("{:?}", role.kind);
+        let fields: [(&str, Datum); 4] = [("type", word.into()), ("isdefault", true.into()), ("name", name.into()), ("description", text.into())];
+        let row = world.insert(kind, None, &fields);
+        world.roles.insert(row.row, role);
+    }
+}
+
+fn people(world: &mut World) -> Vec<Identity> {
+    let kind = world.kind("domain");
+    let root = world.insert(kind, None, &[("name", "ROOT".into()), ("path", "ROOT".into()), ("level", 0.into())]);
+    let acme = seeding::domain(world, root, "acme");
+    seeding::domain(world, acme, "labs");
+    seeding::domain(world, root, "globex");
+    if let Some(role) = world.find("role", "name", "Root Admin") {
+        seeding::account(world, "system", root, role);
+    }
+    let mut identities = Vec::new();
+    for (name, path, role_name) in IDENTITIES {
+        let (Some(domain), Some(role)) = (world.find("domain", "path", path), world.find("role", "name", role_name)) else { continue };
+        let account = seeding::account(world, name, domain, role);
+        let password = format!("{name}-password");
+        let user = seeding::user(world, account, name, &password);
+        if *name == "admin" {
+            world.set(account, "isdefault", true);
+            world.set(user, "isdefault", true);
+        }
+        identities.push(Identity {
+            name: (*name).to_owned(),
+            role: (*role_name).to_owned(),
+            account: (*name).to_owned(),
+            domain: (*path).to_owned(),
+            api_key: world.string(user, "apikey"),
+            secret_key: world.string(user, "secretkey"),
+            username: (*name).to_owned(),
+            password,
+        });
+    }
+    identities
+}
+
+fn account(world: &World, name: &str) -> Option<Handle> {
+    world.find("account", "name", name)
+}
+
+struct Places {
+    zone: Handle,
+    hosts: Vec<Handle>,
+}
+
+fn put(world: &mut World, kind: &str, fields: &[(&str, Datum)]) -> Handle {
+    let kind = world.kind(kind);
+    world.insert(kind, None, fields)
+}
+
+fn places(world: &mut World, version: &str) -> Places {
+    let server = put(
+        world,
+        "managementserver",
+        &[("name", "localhost".into()), ("version", version.into()), ("serviceip", "127.0.0.1".into()), ("ipaddress", "127.0.0.1".into())],
+    );
+    let token = super::id_text(world.fresh_id());
+    let zone = put(
+        world,
+        "zone",
+        &[
+            ("name", "zone-1".into()),
+            ("dns1", "10.147.28.6".into()),
+            ("internaldns1", "10.147.28.6".into()),
+            ("guestcidraddress", "10.1.1.0/24".into()),
+            ("networktype", "Advanced".into()),
+            ("allocationstate", "Enabled".into()),
+            ("zonetoken", token.into()),
+        ],
+    );
+    let physical =
+        put(world, "physicalnetwork", &[("name", "physical-1".into()), ("zone", zone.into()), ("vlan", "100-200".into()), ("isolationmethods", "VLAN".into())]);
+    put(
+        world,
+        "vlaniprange",
+        &[
+            ("zone", zone.into()),
+            ("vlan", "vlan://50".into()),
+            ("gateway", "192.168.2.1".into()),
+            ("netmask", "255.255.255.0".into()),
+            ("cidr", "192.168.2.0/24".into()),
+            ("startip", "192.168.2.2".into()),
+            ("endip", "192.168.2.200".into()),
+            ("physicalnetwork", physical.into()),
+        ],
+    );
+    let pod = pod(world, zone);
+    let hosts = clusters(world, zone, pod, server, version);
+    put(
+        world,
+        "imagestore",
+        &[
+            ("zone", zone.into()),
+            ("name", "secondary0".into()),
+            ("url", "nfs://10.147.28.6/export/secondary".into()),
+            ("protocol", "nfs".into()),
+            ("providername", "NFS".into()),
+        ],
+    );
+    for (number, kind, letter) in [(1, "consoleproxy", 'v'), (2, "secondarystoragevm", 's')] {
+        let instance = world.next("instance", 1);
+        let mut fields: Vec<(&str, Datum)> = vec![
+            ("systemvmtype", kind.into()),
+            ("zone", zone.into()),
+            ("pod", pod.into()),
+            ("name", format!("{letter}-{instance}-VM").into()),
+            ("gateway", "192.168.2.1".into()),
+            ("privateip", format!("172.16.15.{}", number + 1).into()),
+            ("linklocalip", format!("169.254.0.{}", number + 1).into()),
+            ("publicip", format!("192.168.2.{}", number + 1).into()),
+            ("version", version.into()),
+        ];
+        if let Some(host) = hosts.first() {
+            fields.push(("host", (*host).into()));
+        }
+        put(world, "systemvm", &fields);
+        if let Some(system) = account(world, "system")
+            && let Some(address) = seeding::address(world, system)
+        {
+            world.set(address, "issystem", true);
+        }
+    }
+    Places { zone, hosts }
+}
+
+fn pod(world: &mut World, zone: Handle) -> Handle {
+    put(
+        world,
+        "pod",
+        &[
+            ("name", "pod-1".into()),
+            ("zone", zone.into()),
+            ("gateway", "172.16.15.1".into()),
+            ("netmask", "255.255.255.0".into()),
+            ("ipranges", json!([{"startip": "172.16.15.2", "endip": "172.16.15.200", "forsystemvms": "0", "vlanid": "vlan://untagged"}]).into()),
+            ("startip", json!(["172.16.15.2"]).into()),
+            ("endip", json!(["172.16.15.200"]).into()),
+            ("forsystemvms", json!(["0"]).into()),
+            ("vlanid", json!(["vlan://untagged"]).into()),
+        ],
+    )
+}
+
+fn clusters(world: &mut World, zone: Handle, pod: Handle, server: Handle, version: &str) -> Vec<Handle> {
+    let mut hosts = Vec::new();
+    for number in 1..=2_i64 {
+        let name = format!("cluster-{number}");
+        let cluster = put(world, "cluster", &[("name", name.into()), ("zone", zone.into()), ("pod", pod.into()), ("hypervisortype", "Simulator".into())]);
+        for inner in 1..=2_i64 {
+            let at = (number - 1) * 2 + inner;
+            hosts.push(put(
+                world,
+                "host",
+                &[
+                    ("name", format!("host-{at}").into()),
+                    ("type", "Routing".into()),
+                    ("ipaddress", format!("172.16.15.{}", 200 + at).into()),
+                    ("zone", zone.into()),
+                    ("pod", pod.into()),
+                    ("cluster", cluster.into()),
+                    ("managementserver", server.into()),
+                    ("version", version.into()),
+                    ("hypervisorversion", version.into()),
+                    ("hypervisor", "Simulator".into()),
+                    ("cpunumber", 16.into()),
+                    ("cpuspeed", 2_000.into()),
+                    ("memorytotal", (64 * GIB).into()),
+                ],
+            ));
+            put(
+                world,
+                "storagepool",
+                &[
+                    ("name", format!("primary-{at}").into()),
+                    ("zone", zone.into()),
+                    ("pod", pod.into()),
+                    ("cluster", cluster.into()),
+                    ("ipaddress", "10.147.28.6".into()),
+                    ("path", format!("/export/primary{at}").into()),
+                    ("disksizetotal", TIB.into()),
+                    ("state", "Up".into()),
+                ],
+            );
+        }
+    }
+    hosts
+}
+
+struct Wares {
+    small: Handle,
+    template: Handle,
+    network_offering: Handle,
+}
+
+fn wares(world: &mut World, zone: Handle) -> Wares {
+    let sizes = [("Small Instance", 1, 500, 512), ("Medium Instance", 1, 1_000, 1_024), ("Large Instance", 4, 2_000, 8_192)];
+    let mut small = None;
+    for (name, cpus, speed, memory) in sizes {
+        let offering = put(
+            world,
+            "serviceoffering",
+            &[
+                ("name", name.into()),
+                ("displaytext", name.into()),
+                ("cpunumber", Datum::Number(cpus)),
+                ("cpuspeed", Datum::Number(speed)),
+                ("memory", Datum::Number(memory)),
+                ("diskofferingname", name.into()),
+                ("diskofferingdisplaytext", name.into()),
+            ],
+        );
+        small = small.or(Some(offering));
+    }
+    put(world, "serviceoffering", &[("name", "Custom Instance".into()), ("displaytext", "Any size".into()), ("iscustomized", true.into())]);
+    put(
+        world,
+        "serviceoffering",
+        &[
+            ("name", "System Offering For Software Router".into()),
+            ("displaytext", "System Offering For Software Router".into()),
+            ("issystem", true.into()),
+            ("systemvmtype", "domainrouter".into()),
+            ("cpunumber", 1.into()),
+            ("cpuspeed", 500.into()),
+            ("memory", 256.into()),
+        ],
+    );
+    for (name, text, size) in [("Small", "Small Disk, 5 GB", 5), ("Medium", "Medium Disk, 20 GB", 20), ("Large", "Large Disk, 100 GB", 100)] {
+        put(world, "diskoffering", &[("name", name.into()), ("displaytext", text.into()), ("disksize", Datum::Number(size))]);
+    }
+    put(world, "diskoffering", &[("name", "Custom".into()), ("displaytext", "Custom Disk".into()), ("iscustomized", true.into())]);
+    let template = images(world, zone);
+    let network_offering = network_wares(world);
+    Wares { small: small.unwrap_or(template), template, network_offering }
+}
+
+fn images(world: &mut World, zone: Handle) -> Handle {
+    let system = account(world, "system");
+    let systems = [
+        ("CentOS", "CentOS 5.6 (64-bit)"),
+        ("Ubuntu", "Ubuntu 24.04 LTS"),
+        ("Debian", "Debian GNU/Linux 12 (64-bit)"),
+        ("RedHat", "Rocky Linux 9"),
+        ("Windows", "Windows Server 2022 (64-bit)"),
+    ];
+    let mut types = Vec::new();
+    for (category, description) in systems {
+        let family = put(world, "oscategory", &[("name", category.into())]);
+        types.push(put(world, "ostype", &[("category", family.into()), ("name", description.into()), ("description", description.into())]));
+    }
+    let kind = world.kind("template");
+    let names = ["CentOS 5.6 (64-bit) no GUI (Simulator)", "Ubuntu 24.04", "Debian 12", "Rocky 9"];
+    let mut first = None;
+    for (at, name) in names.into_iter().enumerate() {
+        let mut fields: Vec<(&str, Datum)> = vec![
+            ("name", name.into()),
+            ("displaytext", name.into()),
+            ("ispublic", true.into()),
+            ("isready", true.into()),
+            ("isfeatured", true.into()),
+            ("crossZones", true.into()),
+            ("format", "VHD".into()),
+            ("zone", zone.into()),
+            ("status", "Download Complete".into()),
+            ("size", (2 * GIB).into()),
+            ("physicalsize", (2 * GIB).into()),
+            ("templatetype", if at == 0 { "BUILTIN" } else { "USER" }.into()),
+            ("hypervisor", "Simulator".into()),
+            ("passwordenabled", (at == 1).into()),
+            ("sshkeyenabled", (at > 0).into()),
+        ];
+        if let Some(os) = types.get(at) {
+            fields.push(("ostype", (*os).into()));
+        }
+        let template = world.insert(kind, system, &fields);
+        first = first.or(Some(template));
+    }
+    let iso = world.kind("iso");
+    let tools: [(&str, Datum); 5] = [
+        ("name", "xs-tools.iso".into()),
+        ("displaytext", "XenServer Tools Installer ISO (xen-pv-drv-iso)".into()),
+        ("ispublic", true.into()),
+        ("isready", true.into()),
+        ("isfeatured", true.into()),
+    ];
+    world.insert(iso, system, &tools);
+    first.unwrap_or(zone)
+}
+
+fn network_wares(world: &mut World) -> Handle {
+    let isolated = ["UserData", "Vpn", "Lb", "Dns", "SourceNat", "StaticNat", "Dhcp", "PortForwarding", "Firewall"];
+    let shared = ["UserData", "Dns", "Dhcp"];
+    let offerings: [(&str, &str, &str, &[&str]); 4] = [
+        ("DefaultIsolatedNetworkOfferingWithSourceNatService", "Offering for Isolated networks with Source Nat service enabled", "Isolated", &isolated),
+        ("DefaultIsolatedNetworkOfferingForVpcNetworks", "Offering for Isolated VPC networks with Source Nat service enabled", "Isolated", &isolated),
+        ("DefaultSharedNetworkOffering", "Offering for Shared networks", "Shared", &shared),
+        ("DefaultL2NetworkOffering", "Offering for L2 networks", "L2", &[]),
+    ];
+    let mut first = None;
+    for (name, text, kind, services) in offerings {
+        let pairs: Vec<(String, String)> = services.iter().map(|service| ((*service).to_owned(), "VirtualRouter".to_owned())).collect();
+        let fields: [(&str, Datum); 8] = [
+            ("name", name.into()),
+            ("displaytext", text.into()),
+            ("guestiptype", kind.into()),
+            ("isdefault", true.into()),
+            ("conservemode", true.into()),
+            ("availability", if first.is_none() { "Required" } else { "Optional" }.into()),
+            ("state", "Enabled".into()),
+            ("service", seeding::services(&pairs).into()),
+        ];
+        let offering = put(world, "networkoffering", &fields);
+        world.set(offering, "forvpc", name.contains("Vpc"));
+        first = first.or(Some(offering));
+    }
+    let pairs: Vec<(String, String)> = isolated.iter().map(|service| ((*service).to_owned(), "VpcVirtualRouter".to_owned())).collect();
+    let fields: [(&str, Datum); 5] = [
+        ("name", "Default VPC offering".into()),
+        ("displaytext", "Default VPC offering".into()),
+        ("isdefault", true.into()),
+        ("state", "Enabled".into()),
+        ("service", seeding::services(&pairs).into()),
+    ];
+    let vpc = put(world, "vpcoffering", &fields);
+    first.unwrap_or(vpc)
+}
+
+fn settings(world: &mut World) {
+    let kind = world.kind("configuration");
+    for (name, value, class, group, text) in seeding::SETTINGS {
+        let fields: [(&str, Datum); 6] = [
+            ("name", (*name).into()),
+            ("value", (*value).into()),
+            ("defaultvalue", (*value).into()),
+            ("type", (*class).into()),
+            ("group", (*group).into()),
+            ("description", (*text).into()),
+        ];
+        world.insert_as(kind, 0, None, &fields);
+    }
+}
+
+fn alerts(world: &mut World, zone: Handle) {
+    let name = world.string(zone, "name");
+    let stamp = world.timestamp();
+    let text = format!("Console proxy up in zone [{name}], proxy [v-1-VM], public IP [192.168.2.2], private IP [172.16.15.2].");
+    put(world, "alert", &[("type", 10.into()), ("name", "ALERT.SERVICE.CONSOLEPROXY".into()), ("description", text.into()), ("sent", stamp.into())]);
+}
+
+fn machines(world: &mut World, places: &Places, wares: &Wares) {
+    let plan = [("dev", "office", vec![("web-1", true), ("web-2", true), ("db-1", true), ("build-1", false)]), ("qa", "qa-network", vec![("qa-1", true)])];
+    for (owner, network, machines) in plan {
+        let Some(owner) = account(world, owner) else { continue };
+        let network = seeding::network(world, owner, network, (places.zone, wares.network_offering));
+        for (name, runs) in machines {
+            machine(world, owner, name, &Recipe { places, wares, network, runs });
+        }
+    }
+}
+
+struct Recipe<'a> {
+    places: &'a Places,
+    wares: &'a Wares,
+    network: Handle,
+    runs: bool,
+}
+
+/// Puts a machine with its disk and NIC straight into the world.
+fn machine(world: &mut World, owner: Handle, name: &str, recipe: &Recipe<'_>) {
+    let number = world.next("instance", 1);
+    let instance = nouns::instance_name(world, owner, number);
+    let offering = recipe.wares.small;
+    let mut fields: Vec<(&str, Datum)> = vec![
+        ("name", name.into()),
+        ("displayname", name.into()),
+        ("state", if recipe.runs { "Running" } else { "Stopped" }.into()),
+        ("zone", recipe.places.zone.into()),
+        ("template", recipe.wares.template.into()),
+        ("offering", offering.into()),
+        ("cpunumber", world.number(offering, "cpunumber").into()),
+        ("cpuspeed", world.number(offering, "cpuspeed").into()),
+        ("memory", world.number(offering, "memory").into()),
+        ("instancename", instance.into()),
+    ];
+    if let Some(user) = world.owned(world.kind("user"), owner).next() {
+        fields.push(("user", user.into()));
+    }
+    if let Some(os) = world.link(recipe.wares.template, "ostype") {
+        fields.push(("ostype", os.into()));
+    }
+    let turn = usize::try_from(number).unwrap_or(0);
+    if let Some(host) = turn.checked_rem(recipe.places.hosts.len()).and_then(|at| recipe.places.hosts.get(at)).filter(|_| recipe.runs) {
+        fields.push(("host", (*host).into()));
+    }
+    let kind = world.kind("virtualmachine");
+    let vm = world.insert(kind, Some(owner), &fields);
+    let root: [(&str, Datum); 9] = [
+        ("name", format!("ROOT-{number}").into()),
+        ("type", "ROOT".into()),
+        ("deviceid", 0.into()),
+        ("vm", vm.into()),
+        ("zone", recipe.places.zone.into()),
+        ("template", recipe.wares.template.into()),
+        ("offering", offering.into()),
+        ("size", (2 * GIB).into()),
+        ("state", "Ready".into()),
+    ];
+    let kind = world.kind("volume");
+    let volume = world.insert(kind, Some(owner), &root);
+    seeding::place(world, volume);
+    seeding::nic(world, vm, recipe.network);
+}
+
+/// Spreads many machines over a few accounts, a couple of hundred to a network.
+fn crowd(world: &mut World, places: &Places, wares: &Wares, count: usize) {
+    const PER_NETWORK: usize = 200;
+    let owners: Vec<Handle> = CROWD.iter().filter_map(|name| account(world, name)).collect();
+    if count == 0 || owners.is_empty() {
+        return;
+    }
+    for owner in &owners {
+        world.set(*owner, "unlimited", true);
+    }
+    let mut networks: Vec<(Handle, usize)> = Vec::new();
+    for number in 1..=count {
+        let at = number % owners.len();
+        let Some(owner) = owners.get(at).copied() else { continue };
+        let needs_network = networks.get(at).is_none_or(|(_, used)| *used >= PER_NETWORK);
+        if needs_network {
+            let name = format!("app-net-{number:05}");
+            let network = seeding::network(world, owner, &name, (places.zone, wares.network_offering));
+            match networks.get_mut(at) {
+                Some(entry) => *entry = (network, 0),
+                None => networks.resize(at + 1, (network, 0)),
+            }
+        }
+        let Some((network, used)) = networks.get_mut(at) else { continue };
+        *used += 1;
+        let runs = world.random.u8(..) > 40;
+        machine(world, owner, &format!("app-{number:04}"), &Recipe { places, wares, network: *network, runs });
+    }
+}
