@@ -7,12 +7,31 @@
 mod answer;
 mod caller;
 mod config;
+mod connection;
+mod core;
+mod description;
+mod doctor;
+mod door;
 mod engine;
+mod explain;
+mod finding;
+mod identity;
+mod jobs;
+mod label;
 mod plan;
 mod policy;
+mod preview;
 mod receipt;
+mod redact;
 mod report;
 mod request;
+mod resolve;
+mod results;
+mod seal;
+mod shape;
+mod survey;
+mod views;
+mod visit;
 mod watch;
 
 pub use cloudstack_client::SystemClock;
@@ -26,7 +45,7 @@ pub use self::{
     policy::{Action, Policy, Rule},
     receipt::Receipt,
     report::{Report, ReportKind},
-    request::{Approval, ApprovalMethod, Details, DescribeRequest, FindRequest, JobRequest, RunRequest, SearchRequest, Shape},
+    request::{Approval, ApprovalMethod, DescribeRequest, Details, FindRequest, JobRequest, RunRequest, SearchRequest, Shape},
     watch::{Progress, Silent, Watch},
 };
 
