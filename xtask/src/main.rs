@@ -3,6 +3,7 @@
 //! Nothing here is shipped, and nothing that is shipped leans on it.
 
 mod catalog;
+mod replay;
 mod routing;
 mod tidy;
 mod workspace;
@@ -18,6 +19,9 @@ usage: cargo xtask TASK
   catalog diff FILE[.gz] [--against N.NN] what a server's `listApis` reply has that the catalog has not, and the reverse
   catalog add RELEASE FILE[.gz]           merge a server's `listApis` reply into the tables as a newer release
   routing [--misses]                      how well the search finds the commands of the golden set
+  replay RELEASE DIR… [--output json] [--only SCENARIO] [--differences N]
+                                          plays recordings of a real server against the embedded cloud
+  replay reduce | ratchet                 makes the test data from ../shared/recordings; renews the lists of differences
   tidy                                    the house rules
 ";
 
@@ -42,6 +46,7 @@ fn run(words: &[&str]) -> Done {
         ["catalog", "add", release, file] => catalog::add(release, file),
         ["routing"] => routing::print(false),
         ["routing", "--misses"] => routing::print(true),
+        ["replay", words @ ..] => replay::run(words),
         ["tidy"] => tidy::run(),
         [] | ["help" | "--help" | "-h"] => workspace::say(USAGE.trim_end()),
         _ => Err(format!("`{}` is no task\n{USAGE}", words.join(" "))),

@@ -18,6 +18,7 @@ mod list;
 mod nouns;
 mod options;
 mod refusal;
+pub mod replay;
 mod turn;
 mod world;
 

@@ -10,6 +10,8 @@ use super::{ids::Ids, reduce::is_name};
 
 /// The longest lists whose items are compared one with one.
 const LIKENESS_ITEMS_MAX: usize = 80;
+/// What an equal name counts beside other equal members; less than one is no likeness.
+const NAME_WEIGHT: usize = 20;
 
 /// A recorded item and ours.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +36,8 @@ pub(super) fn pair<'a>(recorded: &'a [Value], ours: &'a [Value], ids: &Ids) -> V
     by_key(&mut free_recorded, &mut free_ours, &mut pairs, &|item, _| names(item));
     by_likeness(&mut free_recorded, &mut free_ours, &mut pairs);
     let left = free_ours.into_iter().flatten();
-    pairs.extend(free_recorded.into_iter().zip(left).map(|(recorded, ours)| Pairing { recorded, ours, sure: false }));
+    let is_single = recorded.len() == 1 && ours.len() == 1;
+    pairs.extend(free_recorded.into_iter().zip(left).map(|(recorded, ours)| Pairing { recorded, ours, sure: is_single }));
     pairs
 }
 
@@ -67,16 +70,16 @@ fn names(item: &Value) -> Option<String> {
 }
 
 fn by_likeness<'a>(recorded: &mut Vec<&'a Value>, ours: &mut [Option<&'a Value>], pairs: &mut Vec<Pairing<'a>>) {
-    if recorded.len() > LIKENESS_ITEMS_MAX || ours.len() > LIKENESS_ITEMS_MAX {
+    if recorded.len() > LIKENESS_ITEMS_MAX || ours.len() > LIKENESS_ITEMS_MAX || recorded.iter().any(|item| !item.is_object()) {
         return;
     }
     recorded.retain(|item| {
         let scored = ours.iter().enumerate().filter_map(|(place, partner)| partner.map(|partner| (likeness(item, partner), place)));
         // Of equally like partners the first is taken, hence the reversed place.
-        let best = scored.filter(|(score, _)| *score > 0).max_by_key(|(score, place)| (*score, std::cmp::Reverse(*place)));
+        let best = scored.filter(|(score, _)| *score >= NAME_WEIGHT).max_by_key(|(score, place)| (*score, std::cmp::Reverse(*place)));
         let partner = best.and_then(|(_, place)| ours.get_mut(place)?.take());
         if let Some(partner) = partner {
-            pairs.push(Pairing { recorded: item, ours: partner, sure: false });
+            pairs.push(Pairing { recorded: item, ours: partner, sure: true });
         }
         partner.is_none()
     });
@@ -84,7 +87,6 @@ fn by_likeness<'a>(recorded: &mut Vec<&'a Value>, ours: &mut [Option<&'a Value>]
 
 /// How alike two items are: members that name them count most.
 fn likeness(recorded: &Value, ours: &Value) -> usize {
-    const NAME_WEIGHT: usize = 20;
     let (Some(recorded), Some(ours)) = (recorded.as_object(), ours.as_object()) else { return usize::from(recorded == ours) };
     let weight = |(key, value): (&String, &Value)| match ours.get(key) {
         Some(other) if other != value => 0,

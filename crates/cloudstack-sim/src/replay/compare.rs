@@ -84,9 +84,17 @@ impl Comparison<'_> {
             self.names(&inner, recorded, ours);
             return;
         }
-        let ids = self.ids.clone_for_pairing();
-        for pairing in align::pair(recorded, ours, &ids) {
+        let pairs = align::pair(recorded, ours, self.ids);
+        for pairing in pairs.iter().filter(|pairing| pairing.sure) {
             self.value(&inner, key, pairing.recorded, pairing.ours);
+        }
+        // Items of which nobody can say which is which are compared as a whole: all their members, without values.
+        let unsure = || pairs.iter().filter(|pairing| !pairing.sure);
+        if let (Some(recorded), Some(ours)) = (union(unsure().map(|pairing| pairing.recorded)), union(unsure().map(|pairing| pairing.ours))) {
+            let mut aside = Ids::default();
+            let mut comparison = Comparison { ids: &mut aside, found: BTreeSet::new() };
+            comparison.value(&inner, key, &recorded, &ours);
+            self.found.extend(comparison.found);
         }
     }
 
@@ -99,6 +107,29 @@ impl Comparison<'_> {
         for name in ours.difference(&recorded) {
             self.say(path, format!("`{name}` not recorded"));
         }
+    }
+}
+
+/// One item with the members of all.
+fn union<'v>(items: impl Iterator<Item = &'v Value>) -> Option<Value> {
+    items.cloned().reduce(merged)
+}
+
+fn merged(one: Value, other: Value) -> Value {
+    match (one, other) {
+        (Value::Object(mut one), Value::Object(other)) => {
+            for (key, value) in other {
+                let value = match one.remove(&key) {
+                    Some(known) => merged(known, value),
+                    None => value,
+                };
+                one.insert(key, value);
+            }
+            Value::Object(one)
+        }
+        // A flag or a word differs from item to item; its type does not.
+        (Value::Array(one), Value::Array(other)) if one.is_empty() => Value::Array(other),
+        (one, _) => one,
     }
 }
 

@@ -18,5 +18,6 @@ pub use self::{
     play::{Replayer, Verdict},
     ratchet::{Ratchet, Shift},
     recording::{Body, Exchange, Recording, RecordingError, in_order},
+    reduce::Secrets,
     tally::{Figure, Tally},
 };

@@ -198,7 +198,8 @@ pub(super) fn started_job(exchange: &Exchange) -> Option<String> {
 
 fn line_of(scenario: &str, exchange: &Exchange) -> Value {
     let arguments: Map<String, Value> = exchange.arguments.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
-    let mut line = json!({ "scenario": scenario, "n": exchange.n, "as": exchange.caller, "command": exchange.command, "params": arguments, "status": exchange.status });
+    let mut line =
+        json!({ "scenario": scenario, "n": exchange.n, "as": exchange.caller, "command": exchange.command, "params": arguments, "status": exchange.status });
     let Some(members) = line.as_object_mut() else { return line };
     if exchange.method == Method::Get {
         members.insert("method".to_owned(), "GET".into());
