@@ -143,6 +143,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "the cases are literals")]
     fn check(given: Value) -> Result<Arguments, Report> {
         let schema = json!({
             "properties": {

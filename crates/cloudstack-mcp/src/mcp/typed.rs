@@ -227,3 +227,69 @@ fn every_own_argument() -> Map<String, Value> {
         "_approval_name": {"type": "string"},
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use cloudstack_api::catalog::Release;
+
+    use super::*;
+
+    const CHOICE: Choice = Choice { read_only: false, has_profiles: true };
+
+    fn releases() -> [Catalog; 2] {
+        [Release::OLDEST, Release::NEWEST].map(Catalog::embedded)
+    }
+
+    #[test]
+    fn names_are_short_unique_and_the_same_in_every_release() {
+        let [old, new] = releases().map(|catalog| names(&catalog));
+        for names in [&old, &new] {
+            let distinct: HashSet<&String> = names.values().collect();
+            assert_eq!(distinct.len(), names.len());
+            for name in names.values() {
+                assert!(name.len() <= NAME_LETTERS_MAX && !name.ends_with('_'), "{name}");
+                assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'), "{name}");
+                assert!(!name.ends_with("_2"), "{name} had to be numbered: shorten its words otherwise");
+            }
+        }
+        for (command, name) in &old {
+            assert!(new.get(command).is_none_or(|newer| newer == name), "{command}");
+        }
+    }
+
+    #[test]
+    fn every_tool_says_all_that_hosts_ask_for() {
+        for catalog in releases() {
+            let tools = all(&catalog, &Scope::All, CHOICE);
+            assert!(tools.len() > 600, "{}", tools.len());
+            for tool in tools {
+                let definition = tool.definition();
+                let text = definition.description.as_deref().unwrap_or_default();
+                assert!(!text.is_empty() && text.len() < 2_048, "{}: {} bytes", definition.name, text.len());
+                assert!(definition.title.as_ref().is_some_and(|title| !title.is_empty()), "{}", definition.name);
+                let hints = definition.annotations.as_ref().unwrap();
+                assert!(hints.read_only_hint.is_some() && hints.destructive_hint.is_some(), "{}", definition.name);
+                assert!(hints.idempotent_hint.is_some() && hints.open_world_hint == Some(false), "{}", definition.name);
+                assert!(hints.read_only_hint != hints.destructive_hint || hints.read_only_hint == Some(false), "{}", definition.name);
+                assert_eq!(definition.input_schema["type"], "object", "{}", definition.name);
+                assert!(definition.input_schema["properties"].is_object(), "{}", definition.name);
+            }
+        }
+    }
+
+    #[test]
+    fn reading_alone_leaves_no_tool_that_acts() {
+        let catalog = Catalog::embedded(Release::NEWEST);
+        let tools = all(&catalog, &Scope::All, Choice { read_only: true, ..CHOICE });
+        let acting = tools.iter().filter(|tool| tool.definition().annotations.as_ref().is_some_and(|hints| hints.destructive_hint == Some(true)));
+        let acting: Vec<_> =
+            acting.filter_map(|tool| command_of_tool(&catalog, &tool.definition().name)).filter(|command| command.risk != Risk::Read).collect();
+        assert!(!tools.is_empty() && acting.is_empty(), "{acting:?}");
+    }
+
+    #[test]
+    fn a_name_that_is_too_long_is_shortened_by_its_words() {
+        assert_eq!(tool_name("removeVirtualMachineFromBackupOffering"), "remove_vm_from_backup_offering");
+        assert_eq!(tool_name("deployVirtualMachine"), "deploy_virtual_machine");
+    }
+}

@@ -181,7 +181,7 @@ enum Taken {
 
 fn take_up(line: &Line) -> Taken {
     let Line::Whole(bytes) = line else {
-        return refused(INVALID_REQUEST, format!("a message has at most {LINE_BYTES_MAX} bytes"), Value::Null);
+        return refused(INVALID_REQUEST, &format!("a message has at most {LINE_BYTES_MAX} bytes"), &Value::Null);
     };
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii();
     if bytes.is_empty() {
@@ -190,18 +190,18 @@ fn take_up(line: &Line) -> Taken {
     match serde_json::from_slice::<ClientJsonRpcMessage>(bytes) {
         Ok(message) => Taken::Message(Box::new(message)),
         Err(_) => match serde_json::from_slice::<Value>(bytes) {
-            Err(error) => refused(PARSE_ERROR, format!("not JSON: {error}"), Value::Null),
-            Ok(Value::Array(_)) => refused(INVALID_REQUEST, "batches are not part of the protocol any more".to_owned(), Value::Null),
+            Err(error) => refused(PARSE_ERROR, &format!("not JSON: {error}"), &Value::Null),
+            Ok(Value::Array(_)) => refused(INVALID_REQUEST, "batches are not part of the protocol any more", &Value::Null),
             Ok(value) if value.get("method").is_some() && value.get("id").is_none() => Taken::Nothing,
             Ok(value) => {
                 let id = value.get("id").filter(|id| id.is_string() || id.is_i64() || id.is_u64()).cloned().unwrap_or_default();
-                refused(INVALID_REQUEST, "not a message of JSON-RPC 2.0".to_owned(), id)
+                refused(INVALID_REQUEST, "not a message of JSON-RPC 2.0", &id)
             }
         },
     }
 }
 
-fn refused(code: i32, message: String, id: Value) -> Taken {
+fn refused(code: i32, message: &str, id: &Value) -> Taken {
     Taken::Refused(json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}}))
 }
 
