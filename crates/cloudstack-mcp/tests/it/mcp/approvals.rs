@@ -145,7 +145,7 @@ fn no_argument_of_a_model_is_consent() {
 fn a_preview_hands_out_no_approval() {
     let mut session = Session::open(Era::Modern, &[]);
     let plan = session.done("plan", destroy());
-    assert_eq!((&plan["plan"]["risk"], &plan["plan"]["needs_approval"]), (&json!("destroy"), &json!(true)), "{plan}");
+    assert_eq!((&plan["plan"]["risk"], &plan["plan"]["needs_approval"]), (&json!("disrupt"), &json!(true)), "{plan}");
     assert!(!plan.to_string().contains("approval_token"), "{plan}");
     assert_eq!(state(&mut session), "Running");
 }

@@ -31,7 +31,7 @@ impl Served {
         let file = home.path().join("settings.toml");
         std::fs::write(&file, settings).unwrap();
         let mut command = server(&["--http", "127.0.0.1:0"], &home);
-        let mut child = command.env("CLOUDSTACK_MCP_CONFIG", &file).stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.arg("--config").arg(&file).stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut told = lines.map_while(Result::ok).skip_while(|line| !line.starts_with("serving MCP at http://"));
         let line = told.next().expect("where it serves");
