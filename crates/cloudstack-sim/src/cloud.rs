@@ -9,7 +9,7 @@ use std::{
 };
 
 use cloudstack_api::{
-    catalog::{Build, Catalog, Command},
+    catalog::{Build, Catalog, Command, Setting},
     clock::Clock,
     wire::Pair,
 };
@@ -20,7 +20,7 @@ use crate::{
     events, generic, jobs,
     json::{Json, to_xml},
     nouns,
-    options::{Plugins, TimeMode, WorldOptions},
+    options::{Plugins, Scene, TimeMode, WorldOptions},
     refusal::Refusal,
     turn::{Caller, Outcome, Server, Turn, WORK_SHORT, Work},
     world::{World, seed},
@@ -123,6 +123,14 @@ impl Cloud {
         world.settle(&self.inner.server);
     }
 
+    /// Stops the server and starts it again: jobs at work are cut off without a result, sessions are gone.
+    pub fn restart(&self) {
+        let mut world = self.lock();
+        world.settle(&self.inner.server);
+        world.cut_off_jobs();
+        world.sessions.clear();
+    }
+
     /// Answers a request.
     #[must_use]
     pub fn answer(&self, request: &WireRequest) -> WireAnswer {
@@ -209,7 +217,7 @@ impl Session<'_> {
     }
 
     fn call(&mut self, name: &str, credentials: &Credentials<'_>, session: Option<&str>) -> (String, Result<Option<String>, Refusal>) {
-        let command = self.server.catalog.command(name).filter(|command| is_loaded(command, self.server.options.plugins));
+        let command = self.server.catalog.command(name).filter(|command| is_loaded(command, &self.server.options));
         let envelope = match &command {
             Some(command) => command.reply.envelope.clone(),
             None => format!("{}response", name.to_ascii_lowercase()),
@@ -286,9 +294,12 @@ fn check_permission(turn: &Turn<'_>) -> Result<(), Refusal> {
 }
 
 /// Whether a server has the command.
-pub(crate) fn is_loaded(command: &Command, plugins: Plugins) -> bool {
-    match plugins {
+pub(crate) fn is_loaded(command: &Command, options: &WorldOptions) -> bool {
+    let is_on = |setting: &Setting| options.setting(&setting.name).map_or(setting.default, |value| value == "true");
+    match options.plugins {
         Plugins::All => true,
-        Plugins::Loaded => command.build == Build::Default && command.setting.as_ref().is_none_or(|setting| setting.default),
+        // A bare world is a recorded server, and those were built with the simulator hypervisor.
+        Plugins::Loaded if command.build == Build::Simulator => options.scene == Scene::Bare,
+        Plugins::Loaded => command.build == Build::Default && command.setting.as_ref().is_none_or(is_on),
     }
 }

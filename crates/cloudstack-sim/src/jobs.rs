@@ -21,12 +21,16 @@ use crate::{
     world::{Handle, World, id_text, parse_id},
 };
 
+/// The code of jobs that a restart cut off.
+const CUT_OFF: u16 = 530;
+
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Ending {
     completed: Duration,
     code: u16,
-    result: String,
+    /// Absent when a restart cut the job off.
+    result: Option<String>,
 }
 
 /// A job.
@@ -123,7 +127,18 @@ impl World {
         }
         let completed = self.now;
         if let Some(job) = self.jobs.by_id.get_mut(id) {
-            job.ending = Some(Ending { completed, code, result });
+            job.ending = Some(Ending { completed, code, result: Some(result) });
+        }
+    }
+
+    /// Ends all jobs that are at work without a result, as a restart of the server does.
+    pub(crate) fn cut_off_jobs(&mut self) {
+        let completed = self.now;
+        self.jobs.tasks.retain(|_, task| matches!(task, Task::Chore(_)));
+        self.jobs.at_work.clear();
+        self.jobs.busy_until.clear();
+        for job in self.jobs.by_id.values_mut().filter(|job| job.ending.is_none()) {
+            job.ending = Some(Ending { completed, code: CUT_OFF, result: None });
         }
     }
 
@@ -272,10 +287,10 @@ fn write(world: &World, job: &Job, json: &mut Json) {
     json.number(0);
     json.key("jobresultcode");
     json.number(job.ending.as_ref().map_or(0, |ending| i64::from(ending.code)));
-    if let Some(ending) = &job.ending {
+    if let Some(result) = job.ending.as_ref().and_then(|ending| ending.result.as_ref()) {
         json.member("jobresulttype", "object");
         json.key("jobresult");
-        json.raw(&ending.result);
+        json.raw(result);
     }
     if let Some((kind, object)) = &job.instance {
         json.member("jobinstancetype", kind);

@@ -33,11 +33,11 @@ pub(crate) struct Noun {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// Everybody.
-    ByAll,
+    Everybody,
     /// Root admins.
-    ByRoot,
+    Root,
     /// Everybody but root admins.
-    ByOthers,
+    Others,
 }
 
 /// A value that is always the same.
@@ -118,19 +118,19 @@ pub(crate) struct Member {
 impl Member {
     /// Only root admins see it.
     pub(crate) const fn root(mut self) -> Self {
-        self.seen = Seen::ByRoot;
+        self.seen = Seen::Root;
         self
     }
 
     /// Root admins do not see it.
     pub(crate) const fn others(mut self) -> Self {
-        self.seen = Seen::ByOthers;
+        self.seen = Seen::Others;
         self
     }
 }
 
 const fn member(name: &'static str, from: From) -> Member {
-    Member { name, from, seen: Seen::ByAll }
+    Member { name, from, seen: Seen::Everybody }
 }
 
 /// The field of the same name.
@@ -274,7 +274,7 @@ impl Kind {
                 "tags" if field.kind != "string" => PreparedFrom::Plain(From::Tags),
                 _ => PreparedFrom::Field(name, None),
             };
-            Prepared { name, from, seen: Seen::ByAll }
+            Prepared { name, from, seen: Seen::Everybody }
         });
         let view = view.collect();
         let keywords = ["name", "displaytext", "description"].into_iter().filter(|name| has(name)).map(&mut *key).collect();
@@ -305,9 +305,9 @@ impl World {
         let Some(kind) = self.description(handle.kind) else { return };
         for member in &kind.view {
             let seen = match member.seen {
-                Seen::ByAll => true,
-                Seen::ByRoot => viewer.root,
-                Seen::ByOthers => !viewer.root,
+                Seen::Everybody => true,
+                Seen::Root => viewer.root,
+                Seen::Others => !viewer.root,
             };
             if seen && !without.contains(&member.name) {
                 self.render_member(handle, *member, viewer, json);

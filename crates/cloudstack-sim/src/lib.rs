@@ -26,5 +26,5 @@ pub use crate::{
     cloud::{Cloud, Identity, Method, WireAnswer, WireRequest},
     coverage::{How, coverage},
     http::serve,
-    options::{JobSpeed, Plugins, TimeMode, Tuning, WorldOptions},
+    options::{JobSpeed, Plugins, Scene, TimeMode, Tuning, WorldOptions},
 };

@@ -32,6 +32,16 @@ pub enum Plugins {
     Loaded,
 }
 
+/// What a world starts with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scene {
+    /// Accounts, networks and machines to try things with.
+    #[default]
+    Furnished,
+    /// What a server has right after its first zone was set up, with the names that recordings use.
+    Bare,
+}
+
 /// Numbers that a real server keeps in its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tuning {
@@ -75,17 +85,36 @@ pub struct WorldOptions {
     pub clock: TimeMode,
     /// Which commands it answers.
     pub plugins: Plugins,
+    /// What it starts with.
+    pub scene: Scene,
+    /// Global settings that differ from a new installation's. They also load the commands that they turn on.
+    pub settings: &'static [(&'static str, &'static str)],
     /// Numbers that a real server keeps in its settings.
     pub tuning: Tuning,
 }
 
 impl Default for WorldOptions {
     fn default() -> Self {
-        Self { release: Release::NEWEST, seed: 1, vms: 0, clock: TimeMode::Auto, plugins: Plugins::All, tuning: Tuning::default() }
+        Self {
+            release: Release::NEWEST,
+            seed: 1,
+            vms: 0,
+            clock: TimeMode::Auto,
+            plugins: Plugins::All,
+            scene: Scene::Furnished,
+            settings: &[],
+            tuning: Tuning::default(),
+        }
     }
 }
 
 impl WorldOptions {
+    /// The value of a global setting, if it differs from a new installation's.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<&'static str> {
+        self.settings.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    }
+
     /// The version that servers of the release report, with all four numbers.
     #[must_use]
     pub fn version(&self) -> String {

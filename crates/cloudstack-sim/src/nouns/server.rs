@@ -33,7 +33,7 @@ fn list_apis(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         if wanted.as_ref().is_some_and(|name| *name != command.name) {
             continue;
         }
-        if cloud::is_loaded(&command, server.options.plugins) && auth::allows(turn.world, turn.caller.role, &command) {
+        if cloud::is_loaded(&command, &server.options) && auth::allows(turn.world, turn.caller.role, &command) {
             items.push(api(turn, &command).to_string());
         }
     }

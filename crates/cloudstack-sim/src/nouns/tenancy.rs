@@ -288,7 +288,8 @@ fn delete_domain(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
             .filter(|row| turn.world.link(*row, "domain").is_some_and(|of| turn.world.is_within(of, domain)))
             .collect();
         let children: Vec<Handle> = turn.world.rows(turn.world.kind("domain")).filter(|row| *row != domain && turn.world.is_within(*row, domain)).collect();
-        if !cleans && !(accounts.is_empty() && children.is_empty()) {
+        let is_empty = accounts.is_empty() && children.is_empty();
+        if !cleans && !is_empty {
             return Err(Refusal::failed("Failed to delete domain: it has accounts or subdomains; specify cleanup to delete them too"));
         }
         accounts.into_iter().for_each(|account| remove_account(turn.world, account));

@@ -9,6 +9,7 @@ use super::{Datum, Handle, World};
 use crate::{
     cloud::Identity,
     nouns::{self, seeding},
+    options::Scene,
     turn::Server,
 };
 
@@ -44,12 +45,16 @@ const TIB: i64 = 1 << 40;
 
 /// Fills an empty world. Answers with those who may call.
 pub(crate) fn seed(world: &mut World, server: &Server) -> Vec<Identity> {
+    let scene = server.options.scene;
     roles(world, server);
-    let identities = people(world);
-    let places = places(world, &server.options.version());
-    let wares = wares(world, places.zone);
-    settings(world);
+    let identities = people(world, scene);
+    let places = places(world, &server.options.version(), scene);
+    let wares = wares(world, places.zone, scene);
+    settings(world, server);
     alerts(world, places.zone);
+    if scene == Scene::Bare {
+        return identities;
+    }
     let project_owner = account(world, "dev");
     seeding::project(world, project_owner, "apollo", "Apollo");
     machines(world, &places, &wares);
@@ -73,17 +78,23 @@ fn roles(world: &mut World, server: &Server) {
     }
 }
 
-fn people(world: &mut World) -> Vec<Identity> {
+fn people(world: &mut World, scene: Scene) -> Vec<Identity> {
     let kind = world.kind("domain");
     let root = world.insert(kind, None, &[("name", "ROOT".into()), ("path", "ROOT".into()), ("level", 0.into())]);
-    let acme = seeding::domain(world, root, "acme");
-    seeding::domain(world, acme, "labs");
-    seeding::domain(world, root, "globex");
+    if scene == Scene::Furnished {
+        let acme = seeding::domain(world, root, "acme");
+        seeding::domain(world, acme, "labs");
+        seeding::domain(world, root, "globex");
+    }
     if let Some(role) = world.find("role", "name", "Root Admin") {
         seeding::account(world, "system", root, role);
     }
+    if let Some(role) = world.find("role", "name", "User").filter(|_| scene == Scene::Bare) {
+        seeding::account(world, "baremetal-system-account", root, role);
+    }
     let mut identities = Vec::new();
-    for (name, path, role_name) in IDENTITIES {
+    let wanted = if scene == Scene::Bare { 1 } else { IDENTITIES.len() };
+    for (name, path, role_name) in IDENTITIES.iter().take(wanted) {
         let (Some(domain), Some(role)) = (world.find("domain", "path", path), world.find("role", "name", role_name)) else { continue };
         let account = seeding::account(world, name, domain, role);
         let password = format!("{name}-password");
@@ -110,6 +121,31 @@ fn account(world: &World, name: &str) -> Option<Handle> {
     world.find("account", "name", name)
 }
 
+/// How a scene calls its places.
+struct Called {
+    zone: &'static str,
+    physical_network: &'static str,
+    pod: &'static str,
+    cluster: &'static str,
+    host: &'static str,
+    pool: &'static str,
+    /// What is taken from numbers that count from one.
+    first: i64,
+}
+
+impl Called {
+    fn of(scene: Scene) -> &'static Self {
+        match scene {
+            Scene::Furnished => {
+                &Self { zone: "zone-1", physical_network: "physical-1", pod: "pod-1", cluster: "cluster-", host: "host-", pool: "primary-", first: 0 }
+            }
+            Scene::Bare => {
+                &Self { zone: "Sandbox-simulator", physical_network: "Sandbox-pnet", pod: "POD0", cluster: "C", host: "SimulatedAgent.", pool: "PS", first: 1 }
+            }
+        }
+    }
+}
+
 struct Places {
     zone: Handle,
     hosts: Vec<Handle>,
@@ -120,7 +156,8 @@ fn put(world: &mut World, kind: &str, fields: &[(&str, Datum)]) -> Handle {
     world.insert(kind, None, fields)
 }
 
-fn places(world: &mut World, version: &str) -> Places {
+fn places(world: &mut World, version: &str, scene: Scene) -> Places {
+    let called = Called::of(scene);
     let server = put(
         world,
         "managementserver",
@@ -131,7 +168,7 @@ fn places(world: &mut World, version: &str) -> Places {
         world,
         "zone",
         &[
-            ("name", "zone-1".into()),
+            ("name", called.zone.into()),
             ("dns1", "10.147.28.6".into()),
             ("internaldns1", "10.147.28.6".into()),
             ("guestcidraddress", "10.1.1.0/24".into()),
@@ -140,24 +177,14 @@ fn places(world: &mut World, version: &str) -> Places {
             ("zonetoken", token.into()),
         ],
     );
-    let physical =
-        put(world, "physicalnetwork", &[("name", "physical-1".into()), ("zone", zone.into()), ("vlan", "100-200".into()), ("isolationmethods", "VLAN".into())]);
-    put(
+    let physical = put(
         world,
-        "vlaniprange",
-        &[
-            ("zone", zone.into()),
-            ("vlan", "vlan://50".into()),
-            ("gateway", "192.168.2.1".into()),
-            ("netmask", "255.255.255.0".into()),
-            ("cidr", "192.168.2.0/24".into()),
-            ("startip", "192.168.2.2".into()),
-            ("endip", "192.168.2.200".into()),
-            ("physicalnetwork", physical.into()),
-        ],
+        "physicalnetwork",
+        &[("name", called.physical_network.into()), ("zone", zone.into()), ("vlan", "100-200".into()), ("isolationmethods", "VLAN".into())],
     );
-    let pod = pod(world, zone);
-    let hosts = clusters(world, zone, pod, server, version);
+    public_range(world, zone, physical);
+    let pod = pod(world, zone, called.pod);
+    let hosts = clusters(world, (zone, pod), server, version, called);
     put(
         world,
         "imagestore",
@@ -169,6 +196,11 @@ fn places(world: &mut World, version: &str) -> Places {
             ("providername", "NFS".into()),
         ],
     );
+    system_vms(world, (zone, pod), &hosts, version);
+    Places { zone, hosts }
+}
+
+fn system_vms(world: &mut World, (zone, pod): (Handle, Handle), hosts: &[Handle], version: &str) {
     for (number, kind, letter) in [(1, "consoleproxy", 'v'), (2, "secondarystoragevm", 's')] {
         let instance = world.next("instance", 1);
         let mut fields: Vec<(&str, Datum)> = vec![
@@ -192,15 +224,31 @@ fn places(world: &mut World, version: &str) -> Places {
             world.set(address, "issystem", true);
         }
     }
-    Places { zone, hosts }
 }
 
-fn pod(world: &mut World, zone: Handle) -> Handle {
+fn public_range(world: &mut World, zone: Handle, physical: Handle) {
+    put(
+        world,
+        "vlaniprange",
+        &[
+            ("zone", zone.into()),
+            ("vlan", "vlan://50".into()),
+            ("gateway", "192.168.2.1".into()),
+            ("netmask", "255.255.255.0".into()),
+            ("cidr", "192.168.2.0/24".into()),
+            ("startip", "192.168.2.2".into()),
+            ("endip", "192.168.2.200".into()),
+            ("physicalnetwork", physical.into()),
+        ],
+    );
+}
+
+fn pod(world: &mut World, zone: Handle, name: &str) -> Handle {
     put(
         world,
         "pod",
         &[
-            ("name", "pod-1".into()),
+            ("name", name.into()),
             ("zone", zone.into()),
             ("gateway", "172.16.15.1".into()),
             ("netmask", "255.255.255.0".into()),
@@ -213,10 +261,10 @@ fn pod(world: &mut World, zone: Handle) -> Handle {
     )
 }
 
-fn clusters(world: &mut World, zone: Handle, pod: Handle, server: Handle, version: &str) -> Vec<Handle> {
+fn clusters(world: &mut World, (zone, pod): (Handle, Handle), server: Handle, version: &str, called: &Called) -> Vec<Handle> {
     let mut hosts = Vec::new();
     for number in 1..=2_i64 {
-        let name = format!("cluster-{number}");
+        let name = format!("{}{}", called.cluster, number - called.first);
         let cluster = put(world, "cluster", &[("name", name.into()), ("zone", zone.into()), ("pod", pod.into()), ("hypervisortype", "Simulator".into())]);
         for inner in 1..=2_i64 {
             let at = (number - 1) * 2 + inner;
@@ -224,7 +272,7 @@ fn clusters(world: &mut World, zone: Handle, pod: Handle, server: Handle, versio
                 world,
                 "host",
                 &[
-                    ("name", format!("host-{at}").into()),
+                    ("name", format!("{}{at}", called.host).into()),
                     ("type", "Routing".into()),
                     ("ipaddress", format!("172.16.15.{}", 200 + at).into()),
                     ("zone", zone.into()),
@@ -243,7 +291,7 @@ fn clusters(world: &mut World, zone: Handle, pod: Handle, server: Handle, versio
                 world,
                 "storagepool",
                 &[
-                    ("name", format!("primary-{at}").into()),
+                    ("name", format!("{}{}", called.pool, at - called.first).into()),
                     ("zone", zone.into()),
                     ("pod", pod.into()),
                     ("cluster", cluster.into()),
@@ -264,10 +312,11 @@ struct Wares {
     network_offering: Handle,
 }
 
-fn wares(world: &mut World, zone: Handle) -> Wares {
+fn wares(world: &mut World, zone: Handle, scene: Scene) -> Wares {
+    let furnished = scene == Scene::Furnished;
     let sizes = [("Small Instance", 1, 500, 512), ("Medium Instance", 1, 1_000, 1_024), ("Large Instance", 4, 2_000, 8_192)];
     let mut small = None;
-    for (name, cpus, speed, memory) in sizes {
+    for (name, cpus, speed, memory) in sizes.into_iter().take(if furnished { 3 } else { 2 }) {
         let offering = put(
             world,
             "serviceoffering",
@@ -283,7 +332,9 @@ fn wares(world: &mut World, zone: Handle) -> Wares {
         );
         small = small.or(Some(offering));
     }
-    put(world, "serviceoffering", &[("name", "Custom Instance".into()), ("displaytext", "Any size".into()), ("iscustomized", true.into())]);
+    if furnished {
+        put(world, "serviceoffering", &[("name", "Custom Instance".into()), ("displaytext", "Any size".into()), ("iscustomized", true.into())]);
+    }
     put(
         world,
         "serviceoffering",
@@ -301,12 +352,12 @@ fn wares(world: &mut World, zone: Handle) -> Wares {
         put(world, "diskoffering", &[("name", name.into()), ("displaytext", text.into()), ("disksize", Datum::Number(size))]);
     }
     put(world, "diskoffering", &[("name", "Custom".into()), ("displaytext", "Custom Disk".into()), ("iscustomized", true.into())]);
-    let template = images(world, zone);
+    let template = images(world, zone, furnished);
     let network_offering = network_wares(world);
     Wares { small: small.unwrap_or(template), template, network_offering }
 }
 
-fn images(world: &mut World, zone: Handle) -> Handle {
+fn images(world: &mut World, zone: Handle, furnished: bool) -> Handle {
     let system = account(world, "system");
     let systems = [
         ("CentOS", "CentOS 5.6 (64-bit)"),
@@ -323,7 +374,7 @@ fn images(world: &mut World, zone: Handle) -> Handle {
     let kind = world.kind("template");
     let names = ["CentOS 5.6 (64-bit) no GUI (Simulator)", "Ubuntu 24.04", "Debian 12", "Rocky 9"];
     let mut first = None;
-    for (at, name) in names.into_iter().enumerate() {
+    for (at, name) in names.into_iter().take(if furnished { 4 } else { 1 }).enumerate() {
         let mut fields: Vec<(&str, Datum)> = vec![
             ("name", name.into()),
             ("displaytext", name.into()),
@@ -347,6 +398,18 @@ fn images(world: &mut World, zone: Handle) -> Handle {
         let template = world.insert(kind, system, &fields);
         first = first.or(Some(template));
     }
+    let fields: [(&str, Datum); 9] = [
+        ("name", "SystemVM Template (simulator)".into()),
+        ("displaytext", "SystemVM Template (simulator)".into()),
+        ("isready", true.into()),
+        ("crossZones", true.into()),
+        ("format", "VHD".into()),
+        ("zone", zone.into()),
+        ("status", "Download Complete".into()),
+        ("templatetype", "SYSTEM".into()),
+        ("hypervisor", "Simulator".into()),
+    ];
+    world.insert(kind, system, &fields);
     let iso = world.kind("iso");
     let tools: [(&str, Datum); 5] = [
         ("name", "xs-tools.iso".into()),
@@ -397,13 +460,14 @@ fn network_wares(world: &mut World) -> Handle {
     first.unwrap_or(vpc)
 }
 
-fn settings(world: &mut World) {
+fn settings(world: &mut World, server: &Server) {
     let kind = world.kind("configuration");
-    for (name, value, class, group, text) in seeding::SETTINGS {
+    for (name, default, class, group, text) in seeding::SETTINGS {
+        let value = server.options.setting(name).unwrap_or(default);
         let fields: [(&str, Datum); 6] = [
             ("name", (*name).into()),
-            ("value", (*value).into()),
-            ("defaultvalue", (*value).into()),
+            ("value", value.into()),
+            ("defaultvalue", (*default).into()),
             ("type", (*class).into()),
             ("group", (*group).into()),
             ("description", (*text).into()),

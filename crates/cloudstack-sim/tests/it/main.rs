@@ -1,9 +1,14 @@
 //! The embedded cloud, seen from outside: what it answers to requests, without HTTP where HTTP does not matter.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stdout, reason = "figures are for people who run the tests with their output")]
+
 mod catalog;
 mod front;
 mod life;
 mod lists;
+mod replay;
 mod scene;
 mod signatures;
+mod speed;
 mod time;

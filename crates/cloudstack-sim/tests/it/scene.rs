@@ -12,10 +12,10 @@ use serde_json::Value;
 
 /// A clock that stands still; explicit worlds move by `advance` alone.
 #[derive(Debug)]
-pub struct Still;
+pub(crate) struct Still;
 
 /// Where the clock stands.
-pub const NOW: Duration = Duration::from_secs(1_790_000_000);
+pub(crate) const NOW: Duration = Duration::from_secs(1_790_000_000);
 
 impl Clock for Still {
     fn now(&self) -> Duration {
@@ -31,28 +31,27 @@ impl Clock for Still {
     }
 }
 
-pub fn options() -> WorldOptions {
+pub(crate) fn options() -> WorldOptions {
     WorldOptions { clock: TimeMode::Explicit, tuning: Tuning { speed: JobSpeed::Instant, ..Tuning::default() }, ..WorldOptions::default() }
 }
 
-pub fn cloud(options: WorldOptions) -> Cloud {
+pub(crate) fn cloud(options: WorldOptions) -> Cloud {
     Cloud::new(options, Arc::new(Catalog::embedded(options.release)), Arc::new(Still))
 }
 
-pub fn fresh() -> Cloud {
+pub(crate) fn fresh() -> Cloud {
     cloud(options())
 }
 
-#[allow(dead_code, reason = "not every module needs every release")]
-pub fn of_release(release: Release, plugins: Plugins) -> Cloud {
+pub(crate) fn of_release(release: Release, plugins: Plugins) -> Cloud {
     cloud(WorldOptions { release, plugins, ..options() })
 }
 
-pub fn identity(cloud: &Cloud, name: &str) -> Identity {
+pub(crate) fn identity(cloud: &Cloud, name: &str) -> Identity {
     cloud.identities().into_iter().find(|identity| identity.name == name).unwrap()
 }
 
-pub fn signed(identity: &Identity, command: &str, arguments: &[(&str, &str)]) -> Vec<Pair> {
+pub(crate) fn signed(identity: &Identity, command: &str, arguments: &[(&str, &str)]) -> Vec<Pair> {
     let mut pairs: Vec<Pair> = arguments.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     pairs.push(("command".to_owned(), command.to_owned()));
     pairs.push(("response".to_owned(), "json".to_owned()));
@@ -62,12 +61,12 @@ pub fn signed(identity: &Identity, command: &str, arguments: &[(&str, &str)]) ->
     pairs
 }
 
-pub fn send(cloud: &Cloud, pairs: &[Pair]) -> WireAnswer {
+pub(crate) fn send(cloud: &Cloud, pairs: &[Pair]) -> WireAnswer {
     cloud.answer(&WireRequest { method: Method::Post, query: String::new(), body: form(pairs), cookies: BTreeMap::new() })
 }
 
 /// The status, the envelope and what is in it.
-pub fn call(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)]) -> (u16, String, Value) {
+pub(crate) fn call(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)]) -> (u16, String, Value) {
     let answer = send(cloud, &signed(&identity(cloud, who), command, arguments));
     let body: Value = serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("{command}: {}", answer.body));
     let (envelope, inside) = body.as_object().and_then(|members| members.iter().next()).unwrap();
@@ -75,13 +74,13 @@ pub fn call(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)])
     (answer.status, envelope.clone(), inside.clone())
 }
 
-pub fn ok(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)]) -> Value {
+pub(crate) fn ok(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)]) -> Value {
     let (status, _, body) = call(cloud, who, command, arguments);
     assert_eq!(status, 200, "{command} {arguments:?}: {body}");
     body
 }
 
-pub fn refused(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)]) -> (u16, String) {
+pub(crate) fn refused(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)]) -> (u16, String) {
     let (status, _, body) = call(cloud, who, command, arguments);
     assert_ne!(status, 200, "{command} {arguments:?}: {body}");
     assert_eq!(body["errorcode"], status);
@@ -89,14 +88,14 @@ pub fn refused(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str
 }
 
 /// Runs an asynchronous command and polls its job.
-pub fn job(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)]) -> Value {
+pub(crate) fn job(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)]) -> Value {
     let started = ok(cloud, who, command, arguments);
     let id = started["jobid"].as_str().unwrap_or_else(|| panic!("{command}: {started}"));
     ok(cloud, who, "queryAsyncJobResult", &[("jobid", id)])
 }
 
 /// The id of the only object that a list answers with.
-pub fn id_of(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)]) -> String {
+pub(crate) fn id_of(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)]) -> String {
     let body = ok(cloud, who, command, arguments);
     let list = body.as_object().unwrap().values().find_map(Value::as_array).unwrap_or_else(|| panic!("{command}: {body}"));
     list[0]["id"].as_str().unwrap().to_owned()

@@ -64,3 +64,15 @@ fn the_same_seed_makes_the_same_world_and_another_seed_another() {
     assert_eq!(shown(7), shown(7));
     assert_ne!(shown(7), shown(8));
 }
+
+#[test]
+fn a_restart_cuts_jobs_off_without_a_result() {
+    let cloud = cloud(slow());
+    let vm = id_of(&cloud, "dev", "listVirtualMachines", &[("name", "web-1")]);
+    let started = ok(&cloud, "dev", "rebootVirtualMachine", &[("id", &vm)]);
+    cloud.restart();
+    let poll = ok(&cloud, "dev", "queryAsyncJobResult", &[("jobid", started["jobid"].as_str().unwrap())]);
+    assert_eq!((&poll["jobstatus"], &poll["jobresultcode"], poll.get("jobresult")), (&json!(2), &json!(530), None));
+    assert!(poll.get("completed").is_some());
+    assert_eq!(ok(&cloud, "dev", "listVirtualMachines", &[("id", &vm)])["virtualmachine"][0]["state"], "Running");
+}
