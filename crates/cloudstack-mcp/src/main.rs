@@ -4,6 +4,7 @@
 
 mod cli;
 mod embedded;
+mod logging;
 mod mcp;
 mod render;
 mod settings;

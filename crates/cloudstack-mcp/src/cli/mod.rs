@@ -23,13 +23,15 @@ mod settings;
 mod simulate;
 mod version;
 
-use std::{future::Future, io, path::PathBuf, pin::Pin, process::ExitCode};
+use std::{future::Future, io, panic::AssertUnwindSafe, path::PathBuf, pin::Pin, process::ExitCode};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, parser::ValueSource};
 use cloudstack_engine::{Report, ReportKind};
+use futures_util::FutureExt as _;
 
 use self::context::Context;
 use crate::{
+    logging,
     render::Screen,
     settings::{Color, Environment, Flags, Format, General, Settings, Table as _},
 };
@@ -184,14 +186,26 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let context = Context::new(settings);
+    if let Err(report) = logging::start(&context.settings.general.log) {
+        return ended(&context, Err(report.into()));
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(fault) => return ended(&context, Err(Report::new(ReportKind::Internal, format!("no threads can be started: {fault}")).into())),
     };
-    let outcome = runtime.block_on((entry.run)(inner, &context));
+    let outcome = runtime.block_on(guarded((entry.run)(inner, &context)));
     // What still waits, a read of standard input for one, must not hold up the end.
     runtime.shutdown_background();
     ended(&context, outcome)
+}
+
+/// A panic is a defect, and is told like one.
+async fn guarded(verb: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let caught = AssertUnwindSafe(verb).catch_unwind().await;
+    caught.unwrap_or_else(|_| {
+        let report = Report::new(ReportKind::Internal, "this program failed in a way that it should not");
+        Err(report.hint("the lines above tell where; please report them with what you typed").into())
+    })
 }
 
 /// The one place where an outcome becomes an exit code.

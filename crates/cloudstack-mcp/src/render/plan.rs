@@ -19,12 +19,14 @@ pub(super) fn human(plan: &Plan, layout: &Layout) -> String {
     lines.extend(
         wrap(&clean_lines(&plan.summary), layout.width.unwrap_or(TEXT_WIDTH).min(TEXT_WIDTH).saturating_sub(2)).into_iter().map(|line| format!("  {line}")),
     );
-    section(&mut lines, "about", plan.targets.iter().map(target).collect());
-    section(&mut lines, "depends on it", plan.dependents.iter().map(dependent).collect());
-    section(&mut lines, "lost", plan.lost.iter().map(|lost| clean(lost)).collect());
+    // The summary names what matters most; what it says already is not said twice.
+    let is_told = |text: &str| plan.summary.contains(text);
+    section(&mut lines, "about", plan.targets.iter().filter(|found| !is_told(&found.id)).map(target).collect());
+    section(&mut lines, "depends on it", plan.dependents.iter().filter(|found| !is_told(&found.kind)).map(dependent).collect());
+    section(&mut lines, "lost", plan.lost.iter().filter(|lost| !is_told(lost)).map(|lost| clean(lost)).collect());
     section(&mut lines, "arguments", plan.arguments.iter().map(|(name, value)| format!("{} = {}", clean(name), plain(value))).collect());
-    section(&mut lines, "undo", plan.undo.iter().map(|undo| clean(undo)).collect());
-    section(&mut lines, "not known", plan.notes.iter().map(|note| clean(note)).collect());
+    section(&mut lines, "undo", plan.undo.iter().filter(|undo| !is_told(undo)).map(|undo| clean(undo)).collect());
+    section(&mut lines, "not known", plan.notes.iter().filter(|note| !is_told(note)).map(|note| clean(note)).collect());
     let who = human::receipt_line(&plan.receipt.to_value());
     if !who.is_empty() {
         lines.push(layout.paint.tint(Tint::Faint, &format!("  {who}")));

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// The columns that people look for, most wanted first, whatever the kind of object.
-const WANTED: [&str; 34] = [
+const WANTED: [&str; 42] = [
     "kind",
     "command",
     "name",
@@ -19,7 +19,10 @@ const WANTED: [&str; 34] = [
     "status",
     "id",
     "jobid",
+    "allocationstate",
+    "resourcestate",
     "type",
+    "networktype",
     "risk",
     "ipaddress",
     "publicip",
@@ -28,6 +31,7 @@ const WANTED: [&str; 34] = [
     "zonename",
     "account",
     "domain",
+    "roletype",
     "rolename",
     "hostname",
     "virtualmachinename",
@@ -39,11 +43,17 @@ const WANTED: [&str; 34] = [
     "startport",
     "endport",
     "size",
+    "sizegb",
     "cpunumber",
+    "cpuspeed",
     "memory",
     "level",
+    "displaytext",
+    "description",
     "created",
 ];
+/// How many columns there are at least, if need be filled up with those that nobody wants in particular.
+const COLUMNS_MIN: usize = 6;
 /// The columns shown where the terminal's width is not known.
 const COLUMNS_MAX: usize = 10;
 /// The widest a column gets beside others on a terminal.
@@ -113,7 +123,11 @@ fn wanted_columns(rows: &[Value]) -> Vec<String> {
     if columns.iter().any(|column| column == "name") {
         columns.retain(|column| column != "displayname" || !same("name", "displayname"));
     }
+    let wanted = columns.len();
     for name in columns_all(rows) {
+        if columns.len() >= wanted.max(COLUMNS_MIN) {
+            break;
+        }
         if !columns.contains(&name) && name != "displayname" && has_text(&name) {
             columns.push(name);
         }

@@ -124,15 +124,23 @@ pub(crate) fn at_path(value: &Value, path: &str) -> Value {
 
 /// A report as people read it: `error: …`, every fault, `hint: …`.
 pub(crate) fn report(report: &Report, paint: Paint) -> String {
-    let mut lines = vec![format!("{} {}", paint.tint(Tint::Bad, "error:"), clean(&report.message))];
     let faults = report.facts.get("faults").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let mut lines = vec![format!("{} {}", paint.tint(Tint::Bad, "error:"), clean(head(&report.message, faults)))];
     lines.extend(faults.iter().map(|fault| format!("  - {}", fault_text(fault))));
     let candidates = report.facts.get("candidates").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     lines.extend(candidates.iter().map(|candidate| format!("  - {}", candidate_text(candidate))));
     let leftovers = report.facts.get("leftovers").map(plain).filter(|text| !text.is_empty());
     lines.extend(leftovers.map(|text| format!("{} {text}", paint.tint(Tint::Warn, "left behind:"))));
-    lines.extend(report.hints.iter().map(|hint| format!("{} {}", paint.tint(Tint::Good, "hint:"), clean(hint))));
+    let told = |hint: &String| faults.iter().filter_map(|fault| fault.get("hint")?.as_str()).any(|text| hint.ends_with(text));
+    lines.extend(report.hints.iter().filter(|hint| !told(hint)).map(|hint| format!("{} {}", paint.tint(Tint::Good, "hint:"), clean(hint))));
     lines.join("\n")
+}
+
+/// The message without the faults that it repeats, since each gets a line of its own.
+fn head<'a>(message: &'a str, faults: &[Value]) -> &'a str {
+    let first = faults.first().and_then(|fault| fault.get("message").unwrap_or(fault).as_str());
+    let before = first.and_then(|first| message.split_once(first)).map(|(before, _)| before.trim_end().trim_end_matches(':'));
+    before.filter(|before| !before.is_empty()).unwrap_or(message)
 }
 
 /// A fault is a text, or an object with a message and perhaps a hint.
@@ -153,6 +161,7 @@ fn candidate_text(candidate: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use cloudstack_engine::ReportKind;
     use serde_json::json;
 
     use super::*;
@@ -168,6 +177,16 @@ mod tests {
         assert_eq!(plain(&at_path(&value, "nic.ip")), "10.1.1.1, 10.1.1.2");
         assert_eq!(at_path(&value, "a.b"), json!(1));
         assert_eq!(at_path(&value, "a.c"), Value::Null);
+    }
+
+    #[test]
+    fn a_report_tells_each_fault_and_each_hint_once() {
+        let told = Report::new(ReportKind::Usage, "`x` cannot be called like that: `a` is missing; `b` is missing")
+            .hint("`a`: `y` lists what there is")
+            .hint("`describe` tells more")
+            .fact("faults", json!([{"message": "`a` is missing", "hint": "`y` lists what there is"}, {"message": "`b` is missing", "hint": null}]));
+        let text = "error: `x` cannot be called like that\n  - `a` is missing (`y` lists what there is)\n  - `b` is missing\nhint: `describe` tells more";
+        assert_eq!(report(&told, Paint::off()), text);
     }
 
     #[test]

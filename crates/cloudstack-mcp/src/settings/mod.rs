@@ -96,12 +96,12 @@ impl Settings {
         let mut top = layers.table(General::NAME);
         let general = General::read(&mut top);
         for table in [Serve::NAME, Approvals::NAME, Limits::NAME, EmbeddedCloud::NAME, "policy", "profiles"] {
-            drop(top.known(table));
+            let _ = top.known(table);
         }
         top.finish();
         let mut layer = layers.table(Serve::NAME);
         let serve = Serve::read(&mut layer);
-        drop(layer.known("tokens"));
+        let _ = layer.known("tokens");
         layer.finish();
         let (approvals, limits, embedded) = (finished(&mut layers), finished(&mut layers), finished(&mut layers));
         let tokens = tokens(document, &mut layers, &name);

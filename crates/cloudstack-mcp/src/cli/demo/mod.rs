@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use self::client::{Client, Event, Person};
 use super::{Context, Failure, Verb};
 use crate::{
-    render::{Screen, Tint, clean},
+    render::{Screen, Tint, clean, wrap},
     settings::Format,
 };
 
@@ -25,6 +25,10 @@ const NAME: &str = "demo-1";
 /// How wide the left column of names is.
 const NAME_LETTERS: usize = 28;
 const PLAN_LINES_MAX: usize = 12;
+/// How wide the transcript is.
+const LINE_LETTERS: usize = 110;
+/// What it is made from.
+const TEMPLATE: &str = "Ubuntu 24.04";
 
 /// Watch an MCP client find commands, deploy a virtual machine, and destroy it after an approval, on the embedded cloud
 #[derive(Args)]
@@ -127,16 +131,15 @@ impl Play<'_> {
         self.sent("describe", command)?;
         let text = |name: &str| described.get(name).and_then(Value::as_str).map(clean).unwrap_or_default();
         let about = [text("text"), text("description"), text("title")].into_iter().find(|text| !text.is_empty()).unwrap_or_default();
-        for line in wrapped(&about).into_iter().take(3) {
-            self.came(&line)?;
-        }
-        Ok(())
+        let mut lines = wrap(&about, LINE_LETTERS).into_iter();
+        self.came(&lines.next().unwrap_or_default())?;
+        lines.try_for_each(|line| self.more(&line))
     }
 
     async fn look_round(&mut self) -> Result<Parts, Failure> {
         self.title("It looks at what there is")?;
         let zone = self.first_name("listZones", json!({})).await?;
-        let template = self.first_name("listTemplates", json!({"templatefilter": "executable"})).await?;
+        let template = self.first_name("listTemplates", json!({"templatefilter": "executable", "name": TEMPLATE})).await?;
         let offering = self.first_name("listServiceOfferings", json!({})).await?;
         Ok(Parts { zone, template, offering })
     }
@@ -171,7 +174,7 @@ impl Play<'_> {
 
     async fn read_it(&mut self) -> Result<(), Failure> {
         self.title("It reads it back")?;
-        let fields = json!(["name", "state", "zonename", "templatename", "nic.ipaddress"]);
+        let fields = json!(["name", "state", "zonename", "templatename", "ipaddress"]);
         let listed = self.call("read", json!({"command": "listVirtualMachines", "arguments": {"name": NAME}, "fields": fields}), Person::absent()).await?;
         self.sent("read", &format!("listVirtualMachines name={NAME}"))?;
         let items = items(&listed);
@@ -257,8 +260,13 @@ impl Play<'_> {
 
 /// Shows progress and the plans that the person is asked about.
 fn shown(screen: &Screen) -> impl FnMut(Event<'_>) + '_ {
+    let mut last = String::new();
     move |event| match event {
-        Event::Progress(message) => aside(screen, &format!("   ← {}", screen.paint().tint(Tint::Faint, &format!("… {}", clean(message))))),
+        Event::Progress(message) if message == last => {}
+        Event::Progress(message) => {
+            message.clone_into(&mut last);
+            aside(screen, &format!("   ← {}", screen.paint().tint(Tint::Faint, &format!("… {}", clean(message)))));
+        }
         Event::Question(message) => {
             aside(screen, &format!("   ← {}", screen.paint().tint(Tint::Warn, "a question to the person:")));
             for line in message.lines().filter(|line| !line.trim().is_empty()).take(PLAN_LINES_MAX) {
@@ -305,10 +313,6 @@ fn plain(value: &Value) -> String {
 
 fn quoted(text: &str) -> String {
     if text.contains(' ') { format!("\"{text}\"") } else { text.to_owned() }
-}
-
-fn wrapped(text: &str) -> Vec<String> {
-    text.split_inclusive(". ").map(|sentence| sentence.trim().to_owned()).filter(|sentence| !sentence.is_empty()).collect()
 }
 
 fn expect(holds: bool, message: impl FnOnce() -> String) -> Result<(), Failure> {

@@ -1,0 +1,4 @@
+//! The binary as people, programs and MCP clients meet it.
+
+mod cli;
+mod mcp;
