@@ -6,6 +6,7 @@ use cloudstack_api::{
     call::{ArgumentFaults, Call, Draft, check, closest},
     catalog::{Catalog, Command, Release, Risk, RoleType},
     reply::Body,
+    roles::default_roles,
     search::Filter,
 };
 use cloudstack_client::{Client, Error, ListLimits};
@@ -166,9 +167,10 @@ impl Visit<'_> {
         let filled = self.core.secrets.fill_in(&command, &mut arguments, self.owner_name());
         filled.map_err(|(name, message)| Report::new(ReportKind::Usage, message).fact("parameter", name))?;
         self.add_defaults(&command, &mut arguments, notes);
+        record.taken.values = self.core.secrets.values_of(&command.name, &arguments);
         let draft = check(&view.catalog, &command, &arguments).map_err(|faults| usage(&command, &faults))?;
         // The spelling that travels is known now, hence so are the secrets in it.
-        record.taken.values = self.core.secrets.values_in(&command.name, draft.clone().resolve(&[]).pairs());
+        record.taken.values.extend(self.core.secrets.values_in(&command.name, draft.clone().resolve(&[]).pairs()));
         Ok(draft)
     }
 
@@ -212,7 +214,7 @@ impl Visit<'_> {
         if let Some(allowed) = self.line.known_allowed()
             && !allowed.contains(&command.name)
         {
-            return Err(role_report(command));
+            return Err(role_report(command, self.core.view(self.line).catalog.release()));
         }
         let Some(kind) = kind else { return Ok(()) };
         let plain = |name: &str| name.chars().filter(|letter| !matches!(letter, '_' | '-')).flat_map(char::to_lowercase).collect::<String>();
@@ -361,7 +363,7 @@ impl Visit<'_> {
             432 => {
                 // From now on the server's own list decides without a call.
                 let allowed = self.line.allowed().await.ok();
-                let report = if allowed.is_some_and(|allowed| !allowed.contains(&command.name)) { role_report(command) } else { report };
+                let report = if allowed.is_some_and(|allowed| !allowed.contains(&command.name)) { role_report(command, catalog.release()) } else { report };
                 report.fact("code", fault.code)
             }
             401 => {
@@ -430,14 +432,11 @@ fn usage(command: &Command, faults: &ArgumentFaults) -> Report {
 }
 
 /// Why a role may not call a command, as far as the catalog knows.
-pub(crate) fn role_report(command: &Command) -> Report {
+pub(crate) fn role_report(command: &Command, release: Release) -> Report {
     let report = denied(format!("the role of this profile may not call `{}`, or the server does not have it", command.name));
-    let report = match &command.roles {
-        Some(roles) => {
-            report.hint(format!("by default these types of role may: {}", roles.iter().map(|role| format!("{role:?}")).collect::<Vec<_>>().join(", ")))
-        }
-        None => report,
-    };
+    let roles: Vec<String> =
+        default_roles(&release.line_name()).into_iter().filter(|(_, role)| role.allows(command)).map(|(name, _)| format!("`{name}`")).collect();
+    let report = if roles.is_empty() { report } else { report.hint(format!("as CloudStack comes, these roles may: {}", roles.join(", "))) };
     let report = match &command.setting {
         Some(setting) if !setting.default => report.hint(format!("it is there only where the setting `{}` is on", setting.name)),
         Some(_) | None => report,

@@ -97,10 +97,13 @@ impl Visit<'_> {
         let rows: Vec<Row> = rows.into_iter().filter(|row| self.caller.scope.allows(row.command)).collect();
         let total = rows.len();
         let limit = request.limit.unwrap_or(GIVEN);
-        let asked = rows.iter().map(|row| {
-            let call = call_of(&view.catalog, *row, text).map(|call| widened(call, &identity));
-            part(client, *row, call, text)
-        });
+        let asked: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                let call = call_of(&view.catalog, *row, text).map(|call| widened(call, &identity));
+                part(client, *row, call, text)
+            })
+            .collect();
         let mut parts = stream::iter(asked).buffered(SIDE_BY_SIDE_MAX);
         let (mut items, mut notes, mut complete, mut done) = (Vec::new(), Vec::new(), true, 0_u32);
         while let Some(part) = parts.next().await {

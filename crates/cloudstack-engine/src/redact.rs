@@ -169,6 +169,13 @@ impl Secrets {
         pairs.iter().filter(|(name, _)| self.is_secret_argument(command, name, setting)).map(|(_, value)| value.clone()).collect()
     }
 
+    /// The same for arguments as the caller gave them, sound or not.
+    pub(crate) fn values_of(&self, command: &str, arguments: &Map<String, Value>) -> Vec<String> {
+        let setting = arguments.get("name").and_then(Value::as_str);
+        let secret = arguments.iter().filter(|(name, _)| self.is_secret_argument(command, &plain(name), setting));
+        secret.filter_map(|(_, value)| text_of(value)).collect()
+    }
+
     /// Puts kept secrets in the place of placeholders.
     ///
     /// # Errors
@@ -388,6 +395,23 @@ mod tests {
         let value = json!({"virtualmachine": {"password": "hunter22", "passwordenabled": true, "nic": [{"secretkey": "s3cr3t"}]}});
         let hidden = redacted("unheardOf", value).to_string();
         assert!(!hidden.contains("hunter22") && !hidden.contains("s3cr3t") && hidden.contains("\"passwordenabled\":true"), "{hidden}");
+    }
+
+    #[test]
+    fn every_field_that_is_known_to_be_secret_is_hidden_in_its_command_and_in_jobs() {
+        for line in include_str!("../../../catalog/secrets.tsv").lines() {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let ["reply", path, commands] = columns.as_slice() else { continue };
+            let leaf = json!("s3cr3t-value");
+            let object = path.rsplit('.').fold(leaf, |inner, name| json!({name: [inner]}));
+            for command in commands.split_whitespace() {
+                let hidden = redacted(command, json!([object])).to_string();
+                assert!(!hidden.contains("s3cr3t-value"), "{command} {path}: {hidden}");
+            }
+            let mut result = json!({"something": object});
+            Secrets::new(None).redact_unknown(&mut result, NOBODY);
+            assert!(!result.to_string().contains("s3cr3t-value"), "{path} in a job: {result}");
+        }
     }
 
     #[test]

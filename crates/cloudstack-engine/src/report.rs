@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::receipt::Receipt;
 
@@ -65,7 +65,7 @@ pub struct Report {
     /// What to do next, most useful first.
     pub hints: Vec<String>,
     /// What programs want to know: `code`, `cserrorcode`, `faults`, `candidates`, `leftovers`, `job`, `outcome_unknown`, …
-    pub facts: Map<String, Value>,
+    pub facts: Box<Map<String, Value>>,
     /// As whom and where it was asked, as far as it came.
     pub receipt: Option<Box<Receipt>>,
 }
@@ -73,7 +73,7 @@ pub struct Report {
 impl Report {
     /// A report without hints or facts.
     pub fn new(kind: ReportKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hints: Vec::new(), facts: Map::new(), receipt: None }
+        Self { kind, message: message.into(), hints: Vec::new(), facts: Box::default(), receipt: None }
     }
 
     /// The report with one more hint.
@@ -110,7 +110,7 @@ impl Report {
         error.insert("kind".to_owned(), self.kind.word().into());
         error.insert("message".to_owned(), self.message.clone().into());
         error.insert("hints".to_owned(), self.hints.clone().into());
-        error.extend(self.facts.clone());
+        error.extend(self.facts.as_ref().clone());
         let mut value = Map::new();
         value.insert("error".to_owned(), Value::Object(error));
         if let Some(receipt) = &self.receipt {
@@ -127,9 +127,3 @@ impl fmt::Display for Report {
 }
 
 impl std::error::Error for Report {}
-
-impl From<Report> for Value {
-    fn from(report: Report) -> Self {
-        json!(report.to_value())
-    }
-}

@@ -50,7 +50,8 @@ impl Finder<'_> {
         let mut ids: Vec<Option<String>> = vec![None; names.len()];
         while ids.iter().any(Option::is_none) {
             let wave = self.wave(&draft, &names, &ids);
-            let found = join_all(wave.iter().filter_map(|at| names.get(*at)).map(|name| self.find(&draft, name, &names, &ids))).await;
+            let finds: Vec<_> = wave.iter().filter_map(|at| names.get(*at)).map(|name| self.find(&draft, name, &names, &ids)).collect();
+            let found = join_all(finds).await;
             let (good, bad): (Vec<_>, Vec<_>) = wave.into_iter().zip(found).partition(|(_, found)| found.is_ok());
             if !bad.is_empty() {
                 return Err(joined(bad.into_iter().filter_map(|(_, found)| found.err()).collect()));
@@ -241,7 +242,7 @@ fn joined(mut reports: Vec<Report>) -> Report {
     let mut whole = Report::new(kind, message);
     let faults: Vec<Value> = reports
         .iter()
-        .map(|report| Value::Object(Map::from_iter([("message".to_owned(), report.message.clone().into())].into_iter().chain(report.facts.clone()))))
+        .map(|report| Value::Object(Map::from_iter([("message".to_owned(), report.message.clone().into())].into_iter().chain(report.facts.as_ref().clone()))))
         .collect();
     whole.facts.insert("faults".to_owned(), faults.into());
     for report in reports {

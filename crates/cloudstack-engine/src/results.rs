@@ -1,7 +1,7 @@
 //! What came back becomes what is shown: read, redacted, cut to size, labelled.
 
 use cloudstack_api::{
-    catalog::{Catalog, Command, Risk},
+    catalog::{Catalog, Command, Field, Risk},
     reply::Body,
 };
 use serde_json::{Map, Value, json};
@@ -65,74 +65,78 @@ impl Content {
 impl Visit<'_> {
     /// Makes the answer that every surface shows.
     pub(crate) fn answer(&self, parts: Parts<'_>, record: &mut Record) -> Value {
-        let Parts { catalog, command, content, shape, mut notes } = parts;
-        let mut value = Map::new();
-        value.insert("command".to_owned(), command.name.clone().into());
+        let Parts { catalog, command, content, shape, notes } = parts;
+        let mut sheet = Sheet { value: Map::new(), notes };
+        sheet.value.insert("command".to_owned(), command.name.clone().into());
         let mut shown = Value::Null;
         match content {
             Content::Items { items, total, complete } => {
                 let mut items = Value::Array(items);
-                self.hide(command, &mut items, record, &mut notes, &mut value);
-                self.note_fields(catalog, command, shape, &items, &mut notes);
-                shown = put_items(&mut value, items, (total, complete), command, shape);
+                self.hide(command, &mut items, record, &mut sheet);
+                note_fields(&catalog.fields(command), shape, &items, &mut sheet.notes);
+                shown = put_items(&mut sheet.value, items, (total, complete), command, shape);
             }
             Content::Object(mut object) => {
-                self.hide(command, &mut object, record, &mut notes, &mut value);
-                self.note_fields(catalog, command, shape, &object, &mut notes);
+                self.hide(command, &mut object, record, &mut sheet);
+                note_fields(&catalog.fields(command), shape, &object, &mut sheet.notes);
                 shown = shape::project(&object, &shape.fields);
-                value.insert("result".to_owned(), shown.clone());
+                sheet.value.insert("result".to_owned(), shown.clone());
                 if let Some(job) = &record.job {
-                    value.insert("job".to_owned(), json!({"id": job, "status": "succeeded"}));
+                    sheet.value.insert("job".to_owned(), json!({"id": job, "status": "succeeded"}));
                 }
             }
             Content::Pending { id } => {
                 let job = record.job.clone().unwrap_or_default();
                 let next = format!("it is still running; ask for job `{job}` to learn how it ends");
-                value.insert("job".to_owned(), json!({"id": job, "status": "pending"}));
+                sheet.value.insert("job".to_owned(), json!({"id": job, "status": "pending"}));
                 if let Some(id) = id {
-                    value.insert("id".to_owned(), id.into());
+                    sheet.value.insert("id".to_owned(), id.into());
                 }
-                value.insert("next".to_owned(), next.into());
+                sheet.value.insert("next".to_owned(), next.into());
             }
         }
         let untrusted = self.core.labels.untrusted(command, &shown);
         if !untrusted.is_empty() {
-            value.insert("untrusted".to_owned(), untrusted.into());
+            sheet.value.insert("untrusted".to_owned(), untrusted.into());
         }
-        if !notes.is_empty() {
-            value.insert("notes".to_owned(), notes.into());
+        if !sheet.notes.is_empty() {
+            sheet.value.insert("notes".to_owned(), sheet.notes.into());
         }
-        value.insert("receipt".to_owned(), self.receipt(record.job.as_deref()).to_value());
-        Value::Object(value)
+        sheet.value.insert("receipt".to_owned(), self.receipt(record.job.as_deref()).to_value());
+        Value::Object(sheet.value)
     }
 
     /// Replaces the secrets and tells where they went.
-    fn hide(&self, command: &Command, shown: &mut Value, record: &mut Record, notes: &mut Vec<String>, value: &mut Map<String, Value>) {
-        let owner = self.owner(record.risk.is_none_or(|risk| risk > Risk::Read));
-        let mut taken = self.core.secrets.redact(&command.name, shown, owner);
+    fn hide(&self, command: &Command, shown: &mut Value, record: &mut Record, sheet: &mut Sheet) {
+        // A list shows hundreds of keys that nobody asked for: they are hidden, not kept.
+        let keeps = record.risk.is_none_or(|risk| risk > Risk::Read);
+        let mut taken = self.core.secrets.redact(&command.name, shown, self.owner(keeps));
         if let Some(result) = shown.get_mut("jobresult") {
             let more = self.core.secrets.redact_unknown(result, self.owner(true));
             taken.told.extend(more.told);
             taken.values.extend(more.values);
         }
-        notes.append(&mut taken.notes);
+        sheet.notes.append(&mut taken.notes);
         if !taken.told.is_empty() {
-            value.insert("secrets".to_owned(), std::mem::take(&mut taken.told).into());
+            sheet.value.insert("secrets".to_owned(), std::mem::take(&mut taken.told).into());
         }
-        // A list shows hundreds of keys that were in no text but their own.
-        if record.risk.is_none_or(|risk| risk > Risk::Read) {
+        if keeps {
             record.taken.values.append(&mut taken.values);
         }
     }
+}
 
-    fn note_fields(&self, catalog: &Catalog, command: &Command, shape: &Shape, shown: &Value, notes: &mut Vec<String>) {
-        if shape.fields.is_empty() {
-            return;
-        }
-        for (field, near) in shape::unknown_fields(&shape.fields, shown, &catalog.fields(command)) {
-            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            notes.push(format!("nothing here has a field `{field}`{near}"));
-        }
+/// An answer in the making.
+struct Sheet {
+    value: Map<String, Value>,
+    notes: Vec<String>,
+}
+
+/// Says which of the chosen fields do not exist.
+fn note_fields(declared: &[Field], shape: &Shape, shown: &Value, notes: &mut Vec<String>) {
+    for (field, near) in shape::unknown_fields(&shape.fields, shown, declared) {
+        let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        notes.push(format!("nothing here has a field `{field}`{near}"));
     }
 }
 

@@ -106,7 +106,7 @@ impl Finder<'_> {
         if wanted.len() > TARGETS_MAX {
             survey.notes.push(format!("{} objects are meant; only {TARGETS_MAX} of them were looked at", wanted.len()));
         }
-        let reads = wanted.iter().take(TARGETS_MAX).map(|(entity, id)| self.read(call.command(), entity, id));
+        let reads: Vec<_> = wanted.iter().take(TARGETS_MAX).map(|(entity, id)| self.read(call.command(), entity, id)).collect();
         let seen: Vec<(Seen, Option<String>)> = stream::iter(reads).buffered(SIDE_BY_SIDE_MAX).collect().await;
         survey.notes.extend(seen.iter().filter_map(|(_, note)| note.clone()));
         let seen: Vec<Seen> = seen.into_iter().map(|(seen, _)| seen).collect();
@@ -114,7 +114,7 @@ impl Finder<'_> {
         let removes = removes(call.command());
         let links = seen.iter().flat_map(|seen| links_of(&seen.entity).into_iter().map(move |link| (seen, link)));
         let links: Vec<(&Seen, Link)> = links.filter(|(_, link)| link.always || removes).collect();
-        let counts = links.iter().take(LOOKUPS_MAX).map(|(seen, link)| self.count(seen, *link, &known));
+        let counts: Vec<_> = links.iter().take(LOOKUPS_MAX).map(|(seen, link)| self.count(seen, *link, &known)).collect();
         let counted: Vec<Counted> = stream::iter(counts).buffered(SIDE_BY_SIDE_MAX).collect().await;
         let mut marks = Vec::new();
         for ((_, link), counted) in links.iter().zip(counted) {
