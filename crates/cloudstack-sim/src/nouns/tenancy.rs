@@ -35,7 +35,7 @@ pub(crate) const DOMAIN_NOUN: Noun = Noun {
         own("networkdomain"),
         own("path"),
         own_or("state", Constant::Text("Active")),
-        CREATED,
+        computed("created", |world, domain, _| world.link(domain, "parent").map(|_| made_at(world, domain))),
         several("limits", super::limit::show_domain),
         HAS_ANNOTATIONS,
     ],
@@ -62,7 +62,7 @@ pub(crate) const ACCOUNT_NOUN: Noun = Noun {
         several("limits", super::limit::show),
         own_or("state", Constant::Text("enabled")),
         own("networkdomain"),
-        CREATED,
+        computed("created", |world, account, _| (!world.flag(account, "isdefault")).then(|| made_at(world, account))),
         computed("user", users_of),
         flag("isdefault"),
         always("groups", Constant::Empty),
@@ -211,11 +211,17 @@ pub(super) const TABLES: Tables = Tables {
     })],
 };
 
-fn users_of(world: &World, account: Handle, viewer: Viewer) -> Option<Shown> {
+/// When something was made. What an installation brings along does not say.
+fn made_at(world: &World, row: Handle) -> Shown {
+    Shown::Text(cloudstack_api::clock::timestamp(std::time::Duration::from_secs(world.created(row))))
+}
+
+/// The users of an account; inside accounts they show no more to root than to others.
+fn users_of(world: &World, account: Handle, _: Viewer) -> Option<Shown> {
     let mut json = Json::default();
     json.open_array();
     for user in world.owned(world.kind("user"), account) {
-        world.render(user, viewer, &mut json);
+        world.render(user, Viewer { root: false }, &mut json);
     }
     json.close_array();
     Some(Shown::Raw(json.into_text()))
@@ -249,7 +255,13 @@ fn create_domain(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if turn.world.referring("domain", "parent", parent).any(|row| turn.world.text(row, "name") == Some(&name)) {
         return Err(Refusal::invalid(format!("Domain with name [{name}] already exists for the parent with ID [{}].", World::internal_number(parent))));
     }
-    Ok(Outcome::Object(new_domain(turn.world, parent, &name)))
+    let domain = new_domain(turn.world, parent, &name);
+    // A new domain is told in short: neither state nor limits.
+    let shown = json!({
+        "id": turn.world.id(domain), "name": name, "level": turn.world.number(domain, "level"), "parentdomainid": turn.world.id(parent),
+        "parentdomainname": turn.world.string(parent, "name"), "haschild": false, "path": turn.world.string(domain, "path"), "secondarystoragetotal": 0.0
+    });
+    Ok(Outcome::Shown("domain".to_owned(), shown.to_string()))
 }
 
 /// Makes a domain.

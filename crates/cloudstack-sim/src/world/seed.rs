@@ -72,7 +72,8 @@ fn roles(world: &mut World, server: &Server) {
     for (name, text) in ordered.into_iter().chain(others) {
         let Some(role) = rules.remove(&name) else { continue };
         let word = format!("{:?}", role.kind);
-        let fields: [(&str, Datum); 4] = [("type", word.into()), ("isdefault", true.into()), ("name", name.into()), ("description", text.into())];
+        let fields: [(&str, Datum); 4] =
+            [("type", word.into()), ("isdefault", ROLES.iter().any(|(known, _)| *known == name).into()), ("name", name.into()), ("description", text.into())];
         let row = world.insert(kind, None, &fields);
         world.roles.insert(row.row, role);
     }
