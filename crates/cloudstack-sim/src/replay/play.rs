@@ -17,8 +17,27 @@ use super::{
 };
 use crate::{
     cloud::{Cloud, WireAnswer},
-    options::{Plugins, TimeMode, WorldOptions},
+    options::{Plugins, Scene, TimeMode, Tuning, WorldOptions},
 };
+
+/// What was set on the recorded servers before the first exchange.
+const SETTINGS: &[(&str, &str)] = &[
+    ("quota.enable.service", "true"),
+    ("user.password.reset.enabled", "true"),
+    ("cloud.kubernetes.service.enabled", "true"),
+    ("js.interpretation.enabled", "true"),
+    ("enable.direct.download", "true"),
+    ("backup.framework.enabled", "true"),
+    ("backup.framework.provider.plugin", "dummy"),
+    ("allow.user.expunge.recover.vm", "false"),
+    ("allow.user.view.destroyed.vm", "false"),
+    ("expunge.delay", "20"),
+    ("expunge.interval", "20"),
+    ("network.gc.interval", "30"),
+    ("network.gc.wait", "30"),
+];
+/// How long destroyed machines stay there, in seconds.
+const EXPUNGE_DELAY_SECONDS: u64 = 20;
 
 /// Where the ids of the embedded cloud come from.
 const SEED: u64 = 1;
@@ -38,6 +57,8 @@ const POLLS_MAX: usize = 120;
 const REPETITIONS_MAX: usize = 40;
 /// The HTTP status of such a refusal.
 const THROTTLED: u16 = 429;
+/// What notes say of the first exchange after a restart.
+const RESTARTED: &str = "management server was restarted";
 /// The most items of a difference that are told.
 const DIFFERENCES_TOLD_MAX: usize = 8;
 
@@ -105,7 +126,17 @@ impl Replayer {
     pub fn new(release: Release, recordings: &[Recording]) -> Self {
         let first = recordings.iter().flat_map(|recording| &recording.exchanges).filter_map(|exchange| exchange.at).min();
         let begin = first.map_or(BEGIN_DEFAULT, |first| Duration::from_secs(first).saturating_sub(BEGIN_BEFORE));
-        let options = WorldOptions { release, seed: SEED, vms: 0, clock: TimeMode::Explicit, plugins: Plugins::Loaded, ..WorldOptions::default() };
+        let tuning = Tuning { expunge_delay_seconds: EXPUNGE_DELAY_SECONDS, ..Tuning::default() };
+        let options = WorldOptions {
+            release,
+            seed: SEED,
+            vms: 0,
+            clock: TimeMode::Explicit,
+            plugins: Plugins::Loaded,
+            scene: Scene::Bare,
+            settings: SETTINGS,
+            tuning,
+        };
         let cloud = Cloud::new(options, Arc::new(Catalog::embedded(release)), Arc::new(Begin(begin)));
         Self { callers: Callers::new(&cloud), cloud, ids: Ids::default(), now: begin, restarted: false }
     }
@@ -159,10 +190,15 @@ impl Replayer {
     fn prepare(&mut self, scenario: &str) {
         if scenario == "throttling" {
             self.callers.as_root(&self.cloud, "updateConfiguration", &[("name", "api.throttling.enabled"), ("value", "true")]);
+            self.cloud.restart();
         }
     }
 
     fn exchange(&mut self, scenario: &str, exchange: &Exchange) -> WireAnswer {
+        if !self.restarted && exchange.note.contains(RESTARTED) {
+            self.restarted = true;
+            self.cloud.restart();
+        }
         let due = exchange.at.map(Duration::from_secs).map_or(Duration::ZERO, |at| at.saturating_sub(self.now));
         self.advance(due.max(STEP));
         let mut answer = self.send(scenario, exchange);
