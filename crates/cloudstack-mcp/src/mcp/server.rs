@@ -163,7 +163,8 @@ impl ServerHandler for Server {
 
     async fn list_tools(&self, _request: Option<PaginatedRequestParams>, _context: RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
         guarded(async {
-            let tools: Vec<Definition> = self.0.toolbox.tools().iter().map(|tool| tool.definition().clone()).collect();
+            let tools = self.0.toolbox.shown(&self.0.engine, self.0.options.clock.as_ref()).await;
+            let tools: Vec<Definition> = tools.into_iter().map(|tool| tool.definition().clone()).collect();
             #[cfg(feature = "conformance")]
             let tools = self.0.fixtures.with_tools(tools);
             let listed = ListToolsResult { meta: Some(self.meta()), ..ListToolsResult::with_all_items(tools) };

@@ -5,19 +5,25 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use cloudstack_api::{
     call::closest,
     catalog::{Catalog, Command},
+    clock::Clock,
 };
 use cloudstack_engine::{Engine, Report, ReportKind, Scope};
 use rmcp::model::Tool as Definition;
+use tokio::sync::OnceCell;
 
 use super::{ServeOptions, Surface, arguments::quoted, tools, tools::Tool, typed};
 
 /// The compact tools that the typed surface has besides its own.
 const TYPED_COMPANIONS: [&str; 3] = ["search", "find", "job"];
+
+/// How long the list of tools waits to learn what the role may call; then it shows all.
+const ROLE_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// The tools of a surface.
 pub(super) struct Toolbox {
@@ -27,6 +33,7 @@ pub(super) struct Toolbox {
     scope: Scope,
     choice: typed::Choice,
     opened: OnceLock<Opened>,
+    allowed: OnceCell<Option<Arc<BTreeSet<String>>>>,
 }
 
 /// Tools that have been built.
@@ -63,6 +70,7 @@ impl Toolbox {
                 choice: typed::Choice { read_only: options.read_only, has_profiles: engine.profiles().len() > 1 },
                 catalog,
                 opened: OnceLock::new(),
+                allowed: OnceCell::new(),
             });
         }
         let message: Vec<&str> = faults.iter().map(|report| report.message.as_str()).collect();
@@ -85,6 +93,18 @@ impl Toolbox {
         &self.opened().tools
     }
 
+    /// The tools that clients are shown: those whose command the role may call, where there is one identity and its
+    /// server tells what that may call. Found out once, so that the list stays what it was; a tool that is not shown can
+    /// still be called, and the server then says why it refuses.
+    pub(super) async fn shown(&self, engine: &Engine, clock: &dyn Clock) -> Vec<&Arc<dyn Tool>> {
+        let allowed = match self.surface {
+            Surface::Typed if !self.choice.has_profiles => self.allowed.get_or_init(|| allowed(engine, clock)).await.as_deref(),
+            Surface::Typed | Surface::Compact => None,
+        };
+        let is_shown = |tool: &&Arc<dyn Tool>| tool.command().is_none_or(|command| allowed.is_none_or(|allowed| allowed.contains(command)));
+        self.tools().iter().filter(is_shown).collect()
+    }
+
     /// The tool with this name.
     pub(super) fn tool(&self, name: &str) -> Option<&Arc<dyn Tool>> {
         let opened = self.opened();
@@ -101,6 +121,14 @@ impl Toolbox {
             let places = tools.iter().enumerate().map(|(place, tool)| (tool.definition().name.to_string(), place)).collect();
             Opened { tools, places }
         })
+    }
+}
+
+/// What the identity may call, if its server tells in time.
+async fn allowed(engine: &Engine, clock: &dyn Clock) -> Option<Arc<BTreeSet<String>>> {
+    tokio::select! {
+        allowed = engine.allowed(None) => allowed.ok(),
+        () = clock.sleep(ROLE_WAIT_MAX) => None,
     }
 }
 

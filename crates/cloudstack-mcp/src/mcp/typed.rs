@@ -167,6 +167,10 @@ impl Tool for CommandTool {
         &self.definition
     }
 
+    fn command(&self) -> Option<&str> {
+        Some(&self.command.name)
+    }
+
     fn call<'c>(&'c self, call: Call<'c>) -> Answering<'c> {
         Box::pin(async move {
             let (own, arguments) = self.split(call.arguments)?;

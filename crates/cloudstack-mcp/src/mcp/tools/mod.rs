@@ -26,6 +26,11 @@ pub(super) trait Tool: Send + Sync {
     /// What clients are told about it.
     fn definition(&self) -> &Definition;
 
+    /// The one command that it runs, where there is one.
+    fn command(&self) -> Option<&str> {
+        None
+    }
+
     /// Does what it is for.
     fn call<'c>(&'c self, call: Call<'c>) -> Answering<'c>;
 }

@@ -77,16 +77,32 @@ fn faults_of_a_call_come_all_at_once_with_hints() {
 
 #[test]
 fn progress_is_told_to_who_asks_for_it_and_only_grows() {
-    let mut session = Session::open(Era::Modern, &["--vms", "1200"]);
-    let arguments = json!({"command": "listVirtualMachines", "fields": ["name"]});
-    session.request("tools/call", json!({"name": "read", "arguments": arguments, "_meta": {"progressToken": "p-1"}}));
+    let mut session = Session::at_normal_speed();
+    let arguments = json!({"command": "rebootVirtualMachine", "arguments": {"id": "web-1"}});
+    let token = session.done("run", arguments.clone())["approval_token"].clone();
+    let approved = json!({"command": "rebootVirtualMachine", "arguments": {"id": "web-1"}, "approval_token": token});
+    session.request("tools/call", json!({"name": "run", "arguments": approved, "_meta": {"progressToken": "p-1"}}));
     let told: Vec<&Value> = session.notifications.iter().filter(|message| message["method"] == "notifications/progress").collect();
     let done: Vec<f64> = told.iter().filter_map(|message| message["params"]["progress"].as_f64()).collect();
-    assert!(told.iter().all(|message| message["params"]["progressToken"] == "p-1"), "{told:?}");
+    assert!(!told.is_empty() && told.iter().all(|message| message["params"]["progressToken"] == "p-1"), "{told:?}");
     assert!(done.windows(2).all(|pair| pair[0] < pair[1]), "{done:?}");
     session.notifications.clear();
-    session.call("read", arguments);
+    session.done("read", json!({"command": "listZones"}));
     assert!(session.notifications.is_empty(), "{:?}", session.notifications);
+}
+
+#[test]
+fn a_call_that_is_taken_back_gets_no_answer_and_harms_no_other() {
+    let mut session = Session::at_normal_speed();
+    let arguments = json!({"command": "rebootVirtualMachine", "arguments": {"id": "web-1"}});
+    let token = session.done("run", arguments)["approval_token"].clone();
+    let approved = json!({"command": "rebootVirtualMachine", "arguments": {"id": "web-1"}, "approval_token": token});
+    let id = session.begin("tools/call", json!({"name": "run", "arguments": approved, "_meta": {"progressToken": "p-1"}}));
+    while session.next()["method"] != "notifications/progress" {}
+    session.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}}));
+    let next = session.begin("tools/call", json!({"name": "search", "arguments": {"query": "list vms"}}));
+    assert!(session.answer(next)["result"]["structuredContent"]["items"].is_array());
+    assert!(session.notifications.iter().all(|message| message.get("id").is_none()), "{:?}", session.notifications);
 }
 
 #[test]

@@ -69,7 +69,28 @@ impl Session {
     /// A client that has not said anything yet.
     pub(crate) fn silent(era: Era, capabilities: &Value, arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut child = server(arguments, &home).spawn().unwrap();
+        let command = server(arguments, &home);
+        Self::start(command, home, era, capabilities)
+    }
+
+    /// A client of the newer era whose server acts as one of the embedded cloud's identities.
+    pub(crate) fn acting_as(identity: &str, arguments: &[&str]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = server(arguments, &home);
+        command.env("CLOUDSTACK_MCP_EMBEDDED_IDENTITY", identity);
+        Self::start(command, home, Era::Modern, &json!({}))
+    }
+
+    /// A client of the newer era whose cloud takes the time that people expect.
+    pub(crate) fn at_normal_speed() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = server(&[], &home);
+        command.env_remove("CLOUDSTACK_MCP_EMBEDDED_SPEED");
+        Self::start(command, home, Era::Modern, &json!({}))
+    }
+
+    fn start(mut command: Command, home: tempfile::TempDir, era: Era, capabilities: &Value) -> Self {
+        let mut child = command.spawn().unwrap();
         let (sender, output) = mpsc::channel();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         thread::spawn(move || {

@@ -68,6 +68,15 @@ fn reading_alone_hides_and_refuses_what_acts() {
 }
 
 #[test]
+fn what_the_role_may_not_call_is_not_shown() {
+    let mut session = Session::acting_as("dev", &["--surface", "typed"]);
+    let listed = session.request("tools/list", json!({}))["result"]["tools"].clone();
+    let shown: Vec<&str> = listed.as_array().unwrap().iter().filter_map(|tool| tool["name"].as_str()).collect();
+    assert!(shown.contains(&"deploy_virtual_machine") && shown.contains(&"search"), "{} tools", shown.len());
+    assert!(!shown.contains(&"delete_zone") && !shown.contains(&"prepare_host_for_maintenance"), "{} tools", shown.len());
+}
+
+#[test]
 fn what_does_not_exist_is_refused_at_the_start_with_what_does() {
     let home = tempfile::tempdir().unwrap();
     let mut command = super::session::server(&["--toolsets", "volumes", "--tools", "runn"], &home);
