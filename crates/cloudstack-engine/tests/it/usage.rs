@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cloudstack_api::catalog::Risk;
+use cloudstack_api::catalog::{ParameterType, Risk};
 use cloudstack_engine::{Caller, DescribeRequest, Details, ReportKind, RunRequest, Scope, SearchRequest};
 use serde_json::json;
 
@@ -71,11 +71,11 @@ async fn what_a_role_may_not_call_or_give_is_explained() {
         .unwrap()
         .parameters
         .iter()
-        .find(|parameter| parameter.roles.is_some() && parameter.takes_ids())
+        .find(|parameter| parameter.roles.is_some() && parameter.kind == ParameterType::Boolean)
         .unwrap()
         .name
         .clone();
-    let report = lab.run("dev", "listVirtualMachines", &json!({parameter.clone(): "1b2c3d4e-0000-4000-8000-123456789abc"})).await.unwrap_err();
+    let report = lab.run("dev", "listVirtualMachines", &json!({parameter.clone(): true})).await.unwrap_err();
     assert!(report.kind == ReportKind::Denied && report.message.contains(&parameter), "{}", report.to_value());
 }
 
