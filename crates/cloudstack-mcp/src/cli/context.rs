@@ -52,7 +52,7 @@ impl Context {
     /// An engine for the profile in use whose plans can be approved by a later process.
     pub(super) async fn engine_of_steps(&self) -> Result<Engine, Report> {
         let entry = self.settings.selected()?;
-        let mut config = self.config(&[entry.clone()]).await?;
+        let mut config = self.config(std::slice::from_ref(&entry)).await?;
         // The embedded cloud ends with this process, and with it whatever a later one could approve.
         if config.approval.key.is_none() && entry.origin != Origin::Embedded {
             config.approval.key = Some(self.consents()?.key()?);

@@ -102,13 +102,16 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// A verb at work.
+type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
+
 /// A verb in the table.
 struct Entry {
     name: &'static str,
     needs_settings: bool,
     command: fn() -> Command,
     flags: fn(&ArgMatches, &mut Flags),
-    run: for<'a> fn(&'a ArgMatches, &'a Context) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>,
+    run: for<'a> fn(&'a ArgMatches, &'a Context) -> Running<'a>,
 }
 
 fn entry<V: Verb>() -> Entry {

@@ -92,7 +92,7 @@ impl Verb for Profile {
         match self.verb {
             ProfileVerb::List => list(context),
             ProfileVerb::Show { name } => show(context, name.as_deref()),
-            ProfileVerb::Add(add) => put(context, add),
+            ProfileVerb::Add(add) => put(context, &add),
             ProfileVerb::Use { name } => choose(context, &name),
             ProfileVerb::Remove { name } => remove(context, &name),
             ProfileVerb::Import { source, name } => import(context, &source, name),
@@ -139,7 +139,7 @@ fn show(context: &Context, name: Option<&str>) -> Result<(), Failure> {
     Ok(context.screen.answer(&value, &[])?)
 }
 
-fn put(context: &Context, add: Add) -> Result<(), Failure> {
+fn put(context: &Context, add: &Add) -> Result<(), Failure> {
     check_name(&add.name)?;
     let mut texts: Vec<(&'static str, String)> = vec![("url", add.url.clone())];
     let mut path = |key: &'static str, path: &Option<PathBuf>| texts.extend(path.as_ref().map(|path| (key, path.display().to_string())));
@@ -160,7 +160,7 @@ fn put(context: &Context, add: Add) -> Result<(), Failure> {
     if !add.url.starts_with("https://") && !add.url.starts_with("http://") {
         return Err(Report::new(ReportKind::Usage, format!("`{}` begins with neither `https://` nor `http://`", add.url)).into());
     }
-    store(context, add.name, texts, !add.insecure)
+    store(context, &add.name, texts, !add.insecure)
 }
 
 /// Reads a secret: without echo at a terminal, else from standard input.
@@ -195,14 +195,14 @@ fn check_name(name: &str) -> Result<(), Report> {
 }
 
 /// Puts a profile into the file; the first one becomes the default.
-fn store(context: &Context, name: String, texts: Vec<(&'static str, String)>, verify_tls: bool) -> Result<(), Failure> {
+fn store(context: &Context, name: &str, texts: Vec<(&'static str, String)>, verify_tls: bool) -> Result<(), Failure> {
     let is_first = context.settings.general.profile.is_none() && !context.settings.entries().iter().any(|entry| matches!(entry.origin, Origin::File(_)));
-    let mut edits = vec![Edit::Put { name: name.clone(), texts, verify_tls }];
+    let mut edits = vec![Edit::Put { name: name.to_owned(), texts, verify_tls }];
     if is_first {
-        edits.push(Edit::Use(name.clone()));
+        edits.push(Edit::Use(name.to_owned()));
     }
     write(&context.settings.file, &edits)?;
-    done(context, &name, "saved")?;
+    done(context, name, "saved")?;
     context.screen.aside(&format!("hint: `cloudstack-mcp profile test {name}` tells whether it works"));
     Ok(())
 }
@@ -257,7 +257,7 @@ fn import(context: &Context, source: &str, name: Option<String>) -> Result<(), F
         ("domain", table.domain.clone()),
         ("ca_file", path(&table.ca_file)),
     ];
-    store(context, name, texts.into_iter().filter_map(|(key, text)| Some((key, text?))).collect(), table.verify_tls)
+    store(context, &name, texts.into_iter().filter_map(|(key, text)| Some((key, text?))).collect(), table.verify_tls)
 }
 
 async fn test(context: &Context, name: Option<&str>) -> Result<(), Failure> {

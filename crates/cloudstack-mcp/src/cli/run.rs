@@ -13,6 +13,9 @@ use crate::{
     settings::{Flags, Format},
 };
 
+/// The exit code of what a person interrupts: 128 and the number of the signal.
+const INTERRUPTED: u8 = 130;
+
 /// Run a command; its plan is shown and your consent asked for where it disrupts or destroys
 #[derive(Args)]
 #[command(after_help = "A value may be `@FILE` for the text of a file, `-` for standard input, JSON for maps and lists; a repeated key is a list.\n\
@@ -87,10 +90,18 @@ impl Verb for Run {
     }
 }
 
+/// Sends a request. Ctrl-C ends the waiting, not what the cloud is doing, and says so.
 async fn send(context: &Context, engine: &Engine, request: RunRequest) -> Result<Outcome, Failure> {
     let line = context.screen.progress();
-    let outcome = engine.run(request, &line).await;
+    let outcome = tokio::select! {
+        outcome = engine.run(request, &line) => Some(outcome),
+        Ok(()) = tokio::signal::ctrl_c() => None,
+    };
     line.clear();
+    let Some(outcome) = outcome else {
+        context.screen.urgent("not waiting any longer; what was started goes on\nhint: `cloudstack-mcp job` lists your unfinished jobs");
+        return Err(Failure::Told(INTERRUPTED));
+    };
     Ok(outcome?)
 }
 

@@ -18,7 +18,8 @@ pub(super) fn human(value: &Value, layout: &Layout) -> String {
     let mut page = Page { lines: Vec::new(), layout, width };
     page.lines.push(format!("{}  {}", layout.paint.tint(Tint::Strong, &text("command")), text("title")));
     let asynchronous = if value.get("async").and_then(Value::as_bool) == Some(true) { ", starts a job" } else { "" };
-    page.lines.push(layout.paint.tint(Tint::Faint, &format!("risk {}{asynchronous}, family {}, release {}", text("risk"), text("family"), text("release"))));
+    let release = value.get("release").map(|release| format!(", release {}", plain(release))).unwrap_or_default();
+    page.lines.push(layout.paint.tint(Tint::Faint, &format!("risk {}{asynchronous}, family {}{release}", text("risk"), text("family"))));
     page.lines.push(String::new());
     page.paragraph(&text("text"), 0);
     page.parameters(value.get("parameters"));

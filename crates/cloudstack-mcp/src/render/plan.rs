@@ -23,7 +23,11 @@ pub(super) fn human(plan: &Plan, layout: &Layout) -> String {
     let is_told = |text: &str| plan.summary.contains(text);
     section(&mut lines, "about", plan.targets.iter().filter(|found| !is_told(&found.id)).map(target).collect());
     section(&mut lines, "depends on it", plan.dependents.iter().filter(|found| !is_told(&found.kind)).map(dependent).collect());
-    section(&mut lines, "lost", plan.lost.iter().filter(|lost| !is_told(lost)).map(|lost| clean(lost)).collect());
+    section(
+        &mut lines,
+        "lost",
+        plan.lost.iter().filter(|lost| !is_told(lost.rsplit_once(" (").map_or(lost, |(what, _)| what))).map(|lost| clean(lost)).collect(),
+    );
     section(&mut lines, "arguments", plan.arguments.iter().map(|(name, value)| format!("{} = {}", clean(name), plain(value))).collect());
     section(&mut lines, "undo", plan.undo.iter().filter(|undo| !is_told(undo)).map(|undo| clean(undo)).collect());
     section(&mut lines, "not known", plan.notes.iter().filter(|note| !is_told(note)).map(|note| clean(note)).collect());
