@@ -13,7 +13,7 @@ use crate::{
     list,
     refusal::Refusal,
     turn::{Outcome, Turn},
-    world::{Datum, Handle, KindId, World},
+    world::{Datum, Handle, KindId, World, shelf},
 };
 
 /// First words of commands that make an object.
@@ -44,7 +44,11 @@ const PLAIN: &str = "SuccessResponse";
 
 /// Makes the kinds that a command speaks of, where the world has none yet.
 pub(crate) fn prepare_kinds(world: &mut World, command: &Command, catalog: &Catalog) {
-    if command.shape == PLAIN || world.kind_of_entity(entity_of(&command.shape)).is_some() {
+    if command.shape == PLAIN {
+        return;
+    }
+    shelf::stock(world, command, entity_of(&command.shape), catalog);
+    if world.kind_of_entity(entity_of(&command.shape)).is_some() || world.lists.contains_key(command.name.as_str()) {
         return;
     }
     let fields = catalog.fields(command);
@@ -61,7 +65,8 @@ fn entity_of(shape: &str) -> &str {
 
 /// Answers a command.
 pub(crate) fn answer(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let kind = turn.world.kind_of_entity(entity_of(&turn.command.shape));
+    let listed = turn.world.lists.get(turn.command.name.as_str()).copied();
+    let kind = listed.or_else(|| turn.world.kind_of_entity(entity_of(&turn.command.shape)));
     let Some(kind) = kind.filter(|_| turn.command.shape != PLAIN) else { return plain(turn) };
     if turn.command.is_list() && !turn.command.name.starts_with(|letter: char| letter != 'l' && letter != 'f' && letter != 's' && letter != 'q') {
         return list::list(turn, kind);
@@ -205,7 +210,7 @@ fn typed(value: &str, kind: Option<&str>) -> Datum {
 fn described(turn: &Turn<'_>) -> Outcome {
     let fields: Arc<Vec<Field>> = turn.server.catalog.fields(&turn.command);
     let mut members = Map::new();
-    for field in fields.iter() {
+    for field in fields.iter().filter(|field| !matches!(field.name.as_str(), "jobid" | "jobstatus")) {
         let given = turn.arguments.text(&field.name).map(|value| json!(value));
         let value = given.or_else(|| match field.kind.as_str() {
             "boolean" => Some(json!(false)),

@@ -14,6 +14,7 @@ use cloudstack_api::catalog::Command;
 use crate::{
     arguments::Arguments,
     events::{self, Phase},
+    instance,
     json::Json,
     options::JobSpeed,
     refusal::Refusal,
@@ -292,11 +293,18 @@ fn write(world: &World, job: &Job, json: &mut Json) {
         json.key("jobresult");
         json.raw(result);
     }
-    if let Some((kind, object)) = &job.instance {
+    let seen = instance::seen(&job.command.name);
+    let (kind, object) = match (&job.instance, seen) {
+        (Some((_, object)), Some(seen)) => (seen.kind, object.as_deref().filter(|_| seen.named)),
+        (None, Some(seen)) => (seen.kind, None),
+        (Some((kind, object)), None) => (Some(kind.as_str()), object.as_deref()),
+        (None, None) => (None, None),
+    };
+    if let Some(kind) = kind {
         json.member("jobinstancetype", kind);
-        if let Some(object) = object {
-            json.member("jobinstanceid", object);
-        }
+    }
+    if let Some(object) = object {
+        json.member("jobinstanceid", object);
     }
     if job.ending.is_none()
         && let Some(server) = world.rows(world.kind("managementserver")).next()

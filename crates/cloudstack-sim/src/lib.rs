@@ -11,6 +11,7 @@ mod dates;
 mod events;
 mod generic;
 mod http;
+mod instance;
 mod jobs;
 mod json;
 mod kind;

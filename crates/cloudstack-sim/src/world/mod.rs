@@ -4,9 +4,10 @@
 //! reference that is followed when the row is rendered. Knows nothing of HTTP, commands or roles.
 
 mod seed;
+pub(crate) mod shelf;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -151,6 +152,10 @@ pub(crate) struct World {
     /// Where everything made-up comes from.
     pub(crate) random: fastrand::Rng,
     counters: HashMap<&'static str, u64>,
+    /// The kinds that were stocked from the shelf.
+    pub(crate) stocked: HashSet<&'static str>,
+    /// The kinds that single commands list, where their shape alone does not tell.
+    pub(crate) lists: HashMap<Box<str>, KindId>,
 }
 
 impl World {
@@ -173,6 +178,8 @@ impl World {
             now,
             random: fastrand::Rng::with_seed(seed),
             counters: HashMap::new(),
+            stocked: HashSet::new(),
+            lists: HashMap::new(),
         };
         for noun in nouns {
             let kind = Kind::of_noun(noun, &mut |name| world.key(name));
@@ -379,6 +386,11 @@ impl World {
     /// Sets a field.
     pub(crate) fn set(&mut self, handle: Handle, name: &str, datum: impl Into<Datum>) {
         let key = self.key(name);
+        self.set_key(handle, key, datum);
+    }
+
+    /// Sets a field by the number of its name.
+    pub(crate) fn set_key(&mut self, handle: Handle, key: Key, datum: impl Into<Datum>) {
         let Some(row) = self.row_mut(handle) else { return };
         let datum = datum.into();
         match row.fields.iter_mut().find(|(name, _)| *name == key) {
@@ -470,7 +482,11 @@ impl World {
 
     /// Whether an object of one kind is taken where others are asked for: machines of all sorts, templates and ISOs.
     pub(crate) fn is_related(&self, kind: KindId, asked: &[KindId]) -> bool {
-        const RELATED: &[&[&str]] = &[&["virtualmachine", "router", "systemvm"], &["template", "iso"]];
+        const RELATED: &[&[&str]] = &[
+            &["virtualmachine", "router", "systemvm"],
+            &["template", "iso"],
+            &["portforwardingrule", "loadbalancerrule", "ipforwardingrule", "firewallrule"],
+        ];
         let groups = RELATED.iter().map(|words| words.iter().map(|word| self.kind(word)));
         groups.into_iter().any(|group| group.clone().any(|member| member == kind) && group.clone().any(|member| asked.contains(&member)))
     }

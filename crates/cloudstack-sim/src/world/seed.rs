@@ -2,10 +2,10 @@
 //!
 //! Made from the seed alone; the same seed makes the same ids and keys.
 
-use cloudstack_api::roles::default_roles;
+use cloudstack_api::{catalog::Catalog, roles::default_roles};
 use serde_json::json;
 
-use super::{Datum, Handle, World};
+use super::{Datum, Handle, World, shelf};
 use crate::{
     cloud::Identity,
     nouns::{self, seeding},
@@ -49,7 +49,7 @@ pub(crate) fn seed(world: &mut World, server: &Server) -> Vec<Identity> {
     roles(world, server);
     let identities = people(world, scene);
     let places = places(world, &server.options.version(), scene);
-    let wares = wares(world, places.zone, scene);
+    let wares = wares(world, places.zone, server);
     settings(world, server);
     alerts(world, places.zone);
     if scene == Scene::Bare {
@@ -313,7 +313,8 @@ struct Wares {
     network_offering: Handle,
 }
 
-fn wares(world: &mut World, zone: Handle, scene: Scene) -> Wares {
+fn wares(world: &mut World, zone: Handle, server: &Server) -> Wares {
+    let (scene, catalog) = (server.options.scene, &server.catalog);
     let furnished = scene == Scene::Furnished;
     let sizes = [("Small Instance", 1, 500, 512), ("Medium Instance", 1, 1_000, 1_024), ("Large Instance", 4, 2_000, 8_192)];
     let mut small = None;
@@ -336,42 +337,23 @@ fn wares(world: &mut World, zone: Handle, scene: Scene) -> Wares {
     if furnished {
         put(world, "serviceoffering", &[("name", "Custom Instance".into()), ("displaytext", "Any size".into()), ("iscustomized", true.into())]);
     }
-    put(
-        world,
-        "serviceoffering",
-        &[
-            ("name", "System Offering For Software Router".into()),
-            ("displaytext", "System Offering For Software Router".into()),
-            ("issystem", true.into()),
-            ("systemvmtype", "domainrouter".into()),
-            ("cpunumber", 1.into()),
-            ("cpuspeed", 500.into()),
-            ("memory", 256.into()),
-        ],
-    );
+    shelf::stock_noun(world, "serviceoffering", catalog);
     for (name, text, size) in [("Small", "Small Disk, 5 GB", 5), ("Medium", "Medium Disk, 20 GB", 20), ("Large", "Large Disk, 100 GB", 100)] {
         put(world, "diskoffering", &[("name", name.into()), ("displaytext", text.into()), ("disksize", Datum::Number(size))]);
     }
     put(world, "diskoffering", &[("name", "Custom".into()), ("displaytext", "Custom Disk".into()), ("iscustomized", true.into())]);
-    let template = images(world, zone, furnished);
-    let network_offering = network_wares(world);
+    let template = images(world, (zone, furnished), catalog);
+    let network_offering = network_wares(world, catalog, template);
     Wares { small: small.unwrap_or(template), template, network_offering }
 }
 
-fn images(world: &mut World, zone: Handle, furnished: bool) -> Handle {
+fn images(world: &mut World, (zone, furnished): (Handle, bool), catalog: &Catalog) -> Handle {
     let system = account(world, "system");
-    let systems = [
-        ("CentOS", "CentOS 5.6 (64-bit)"),
-        ("Ubuntu", "Ubuntu 24.04 LTS"),
-        ("Debian", "Debian GNU/Linux 12 (64-bit)"),
-        ("RedHat", "Rocky Linux 9"),
-        ("Windows", "Windows Server 2022 (64-bit)"),
-    ];
-    let mut types = Vec::new();
-    for (category, description) in systems {
-        let family = put(world, "oscategory", &[("name", category.into())]);
-        types.push(put(world, "ostype", &[("category", family.into()), ("name", description.into()), ("description", description.into())]));
-    }
+    shelf::stock_noun(world, "oscategory", catalog);
+    shelf::stock_noun(world, "ostype", catalog);
+    let systems = ["CentOS 5.6 (64-bit)", "Ubuntu 24.04 LTS", "Debian GNU/Linux 12 (64-bit)", "Rocky Linux 9"];
+    let known = systems.iter().map(|name| world.find("ostype", "description", name));
+    let types: Vec<Handle> = known.map(|found| found.or_else(|| world.rows(world.kind("ostype")).next())).collect::<Option<_>>().unwrap_or_default();
     let kind = world.kind("template");
     let names = ["CentOS 5.6 (64-bit) no GUI (Simulator)", "Ubuntu 24.04", "Debian 12", "Rocky 9"];
     let mut first = None;
@@ -423,47 +405,25 @@ fn images(world: &mut World, zone: Handle, furnished: bool) -> Handle {
     first.unwrap_or(zone)
 }
 
-fn network_wares(world: &mut World) -> Handle {
-    let isolated = ["UserData", "Vpn", "Lb", "Dns", "SourceNat", "StaticNat", "Dhcp", "PortForwarding", "Firewall"];
-    let shared = ["UserData", "Dns", "Dhcp"];
-    let offerings: [(&str, &str, &str, &[&str]); 4] = [
-        ("DefaultIsolatedNetworkOfferingWithSourceNatService", "Offering for Isolated networks with Source Nat service enabled", "Isolated", &isolated),
-        ("DefaultIsolatedNetworkOfferingForVpcNetworks", "Offering for Isolated VPC networks with Source Nat service enabled", "Isolated", &isolated),
-        ("DefaultSharedNetworkOffering", "Offering for Shared networks", "Shared", &shared),
-        ("DefaultL2NetworkOffering", "Offering for L2 networks", "L2", &[]),
-    ];
-    let mut first = None;
-    for (name, text, kind, services) in offerings {
-        let pairs: Vec<(String, String)> = services.iter().map(|service| ((*service).to_owned(), "VirtualRouter".to_owned())).collect();
-        let fields: [(&str, Datum); 8] = [
-            ("name", name.into()),
-            ("displaytext", text.into()),
-            ("guestiptype", kind.into()),
-            ("isdefault", true.into()),
-            ("conservemode", true.into()),
-            ("availability", if first.is_none() { "Required" } else { "Optional" }.into()),
-            ("state", "Enabled".into()),
-            ("service", seeding::services(&pairs).into()),
-        ];
-        let offering = put(world, "networkoffering", &fields);
-        world.set(offering, "forvpc", name.contains("Vpc"));
-        first = first.or(Some(offering));
-    }
-    let pairs: Vec<(String, String)> = isolated.iter().map(|service| ((*service).to_owned(), "VpcVirtualRouter".to_owned())).collect();
-    let fields: [(&str, Datum); 5] = [
-        ("name", "Default VPC offering".into()),
-        ("displaytext", "Default VPC offering".into()),
-        ("isdefault", true.into()),
-        ("state", "Enabled".into()),
-        ("service", seeding::services(&pairs).into()),
-    ];
-    let vpc = put(world, "vpcoffering", &fields);
-    first.unwrap_or(vpc)
+fn network_wares(world: &mut World, catalog: &Catalog, fallback: Handle) -> Handle {
+    shelf::stock_noun(world, "networkoffering", catalog);
+    shelf::stock_noun(world, "vpcoffering", catalog);
+    let isolated = world.find("networkoffering", "name", "DefaultIsolatedNetworkOfferingWithSourceNatService");
+    isolated.unwrap_or(fallback)
 }
 
 fn settings(world: &mut World, server: &Server) {
+    shelf::stock_noun(world, "configuration", &server.catalog);
     let kind = world.kind("configuration");
+    for (name, value) in server.options.settings {
+        if let Some(row) = world.find("configuration", "name", name) {
+            world.set(row, "value", *value);
+        }
+    }
     for (name, default, class, group, text) in seeding::SETTINGS {
+        if world.find("configuration", "name", name).is_some() {
+            continue;
+        }
         let value = server.options.setting(name).unwrap_or(default);
         let fields: [(&str, Datum); 6] = [
             ("name", (*name).into()),
