@@ -34,9 +34,10 @@ def use(url, identity):
     assert machine["state"] == "Running" and machine["zonename"] == zone["name"], machine
     after = cs.listVirtualMachines(fetch_list=True, listall=True)
     assert len(after) == len(before) + 1, (len(before), len(after))
-    cs.createTags(resourceids=machine["id"], resourcetype="UserVm", tags=[{"key": "a b+c", "value": "ü~*/"}], fetch_result=True)
+    # No `~`: this client signs it in a form that real servers refuse too.
+    cs.createTags(resourceids=machine["id"], resourcetype="UserVm", tags=[{"key": "a b+c", "value": "ü */"}], fetch_result=True)
     tag = cs.listTags(resourceid=machine["id"])["tag"][0]
-    assert (tag["key"], tag["value"]) == ("a b+c", "ü~*/"), tag
+    assert (tag["key"], tag["value"]) == ("a b+c", "ü */"), tag
     cs.destroyVirtualMachine(id=machine["id"], fetch_result=True)
     print(f"cs as {identity['name']}: ok, {len(before)} machines", flush=True)
 

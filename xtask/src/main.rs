@@ -3,6 +3,8 @@
 //! Nothing here is shipped, and nothing that is shipped leans on it.
 
 mod catalog;
+mod ci;
+mod docs;
 mod replay;
 mod routing;
 mod tidy;
@@ -18,6 +20,8 @@ usage: cargo xtask TASK
   catalog facts [--check] RELEASE=FILE…   make the catalog's tables from facts, oldest release first
   catalog diff FILE[.gz] [--against N.NN] what a server's `listApis` reply has that the catalog has not, and the reverse
   catalog add RELEASE FILE[.gz]           merge a server's `listApis` reply into the tables as a newer release
+  ci                                      the steps of .ci/run that need nothing but Rust
+  docs [--check]                          write the generated documentation, or say what is out of date
   routing [--misses]                      how well the search finds the commands of the golden set
   replay RELEASE DIR… [--output json] [--only SCENARIO] [--differences N]
                                           plays recordings of a real server against the embedded cloud
@@ -44,6 +48,9 @@ fn run(words: &[&str]) -> Done {
         ["catalog", "diff", file] => catalog::diff(file, None),
         ["catalog", "diff", file, "--against", release] => catalog::diff(file, Some(release)),
         ["catalog", "add", release, file] => catalog::add(release, file),
+        ["ci"] => ci::run(),
+        ["docs"] => docs::run(Mode::Write),
+        ["docs", "--check"] => docs::run(Mode::Check),
         ["routing"] => routing::print(false),
         ["routing", "--misses"] => routing::print(true),
         ["replay", words @ ..] => replay::run(words),
