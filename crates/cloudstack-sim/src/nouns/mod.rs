@@ -7,14 +7,20 @@
 //! A handler checks first, then changes the world; what real servers find out late belongs into the job's closure.
 
 mod address;
+mod balance;
+mod cidr;
+mod guard;
 mod image;
 mod key;
 mod limit;
 mod network;
 mod offering;
 mod place;
+mod plan;
+mod recipe;
 mod record;
 mod rule;
+mod scaling;
 mod server;
 mod setting;
 mod snapshot;
@@ -22,7 +28,10 @@ mod tag;
 mod tenancy;
 mod vm;
 mod volume;
+mod vpc;
+mod vpn;
 
+use self::recipe::Recipe;
 use crate::{
     kind::Noun,
     turn::{Handler, Turn},
@@ -86,19 +95,53 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &record::EVENT_NOUN,
     &record::ALERT_NOUN,
     &setting::SETTING_NOUN,
+    &vpc::VPC_NOUN,
+    &vpc::ACL_NOUN,
+    &vpc::ACL_ITEM_NOUN,
+    &vpc::GATEWAY_NOUN,
+    &vpc::ROUTE_NOUN,
+    &balance::RULE_NOUN,
+    &balance::STICKINESS_NOUN,
+    &balance::HEALTH_NOUN,
+    &balance::CERTIFICATE_NOUN,
+    &balance::NAT_RULE_NOUN,
+    &vpn::REMOTE_NOUN,
+    &vpn::USER_NOUN,
+    &vpn::GATEWAY_NOUN,
+    &vpn::CUSTOMER_NOUN,
+    &vpn::CONNECTION_NOUN,
+    &guard::GROUP_NOUN,
+    &guard::RULE_NOUN,
+    &plan::ZONE_SUBNET_NOUN,
+    &plan::GUEST_SUBNET_NOUN,
+    &plan::PREFIX_NOUN,
+    &plan::PEER_NOUN,
+    &plan::RANGE_NOUN,
+    &plan::NUMBER_NOUN,
+    &plan::PORTABLE_NOUN,
+    &plan::STORAGE_NOUN,
+    &scaling::COUNTER_NOUN,
+    &scaling::CONDITION_NOUN,
+    &scaling::POLICY_NOUN,
+    &scaling::PROFILE_NOUN,
+    &scaling::GROUP_NOUN,
 ];
 
 /// What all files bring along.
 const TABLES: &[Tables] = &[
     address::TABLES,
+    balance::TABLES,
+    guard::TABLES,
     image::TABLES,
     key::TABLES,
     limit::TABLES,
     network::TABLES,
     offering::TABLES,
     place::TABLES,
+    plan::TABLES,
     record::TABLES,
     rule::TABLES,
+    scaling::TABLES,
     server::TABLES,
     setting::TABLES,
     snapshot::TABLES,
@@ -106,7 +149,12 @@ const TABLES: &[Tables] = &[
     tenancy::TABLES,
     vm::TABLES,
     volume::TABLES,
+    vpc::TABLES,
+    vpn::TABLES,
 ];
+
+/// Commands that need no code of their own.
+const RECIPES: &[&[Recipe]] = &[balance::RECIPES, guard::RECIPES, plan::RECIPES, scaling::RECIPES, vpc::RECIPES, vpn::RECIPES];
 
 /// What the argument `details` of lists chooses, and the members that go when it is not chosen.
 pub(crate) const DETAIL_MEMBERS: &[(&str, &[&str])] = &[
@@ -137,7 +185,13 @@ pub(crate) const DETAIL_MEMBERS: &[(&str, &[&str])] = &[
 
 /// The function that answers a command with behaviour.
 pub(crate) fn handler(command: &str) -> Option<Handler> {
-    TABLES.iter().flat_map(|tables| tables.handlers).find(|(name, _)| *name == command).map(|(_, handler)| *handler)
+    let handler = TABLES.iter().flat_map(|tables| tables.handlers).find(|(name, _)| *name == command).map(|(_, handler)| *handler);
+    handler.or_else(|| recipe(command).map(|_| recipe::answer as Handler))
+}
+
+/// What a command does that is told in data.
+fn recipe(command: &str) -> Option<&'static Recipe> {
+    RECIPES.iter().copied().flatten().find(|recipe| recipe.command == command)
 }
 
 /// The filter that an argument of a kind's list is, where the member of its name is not meant.

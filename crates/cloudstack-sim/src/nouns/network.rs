@@ -57,6 +57,8 @@ pub(crate) const NETWORK_NOUN: Noun = Noun {
         DOMAIN_PATH,
         linked("vpcid", "vpc", "id"),
         linked("vpcname", "vpc", "name"),
+        linked("aclid", "acl", "id"),
+        linked("aclname", "acl", "name"),
         linked("service", "offering", "service"),
         own("networkdomain"),
         linked("physicalnetworkid", "physicalnetwork", "id"),
@@ -371,6 +373,7 @@ fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let owner = turn.new_owner()?;
     let zone = turn.target("zoneid")?;
     let offering = turn.target("networkofferingid")?;
+    super::vpc::check_tier(turn)?;
     super::limit::check(turn, owner, &[("network", 1)])?;
     let gateway = turn.arguments.text("gateway").map(str::to_owned);
     if gateway.as_ref().is_some_and(|gateway| gateway.ends_with(".0") || gateway.ends_with(".255")) {

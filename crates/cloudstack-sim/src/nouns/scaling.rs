@@ -1,0 +1,291 @@
+//! Autoscaling: counters, conditions on them, policies, profiles of machines, and groups behind load balancer rules.
+
+use super::{
+    Tables,
+    recipe::{self, Put, Recipe, change, make, quietly, take},
+};
+use crate::{
+    json::Json,
+    kind::{
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, Viewer, always, computed, linked,
+        own, own_or,
+    },
+    list,
+    refusal::Refusal,
+    turn::Turn,
+    world::{Datum, Handle, World},
+};
+
+/// What is measured.
+pub(crate) const COUNTER_NOUN: Noun = Noun {
+    word: "counter",
+    entities: &["CounterResponse"],
+    resource: "Counter",
+    owned: false,
+    keywords: &["name"],
+    newest_first: false,
+    view: &[ID, own("name"), own("source"), own("value"), own("provider")],
+};
+
+/// A threshold of a counter.
+pub(crate) const CONDITION_NOUN: Noun = Noun {
+    word: "condition",
+    entities: &["ConditionResponse"],
+    resource: "Condition",
+    owned: true,
+    keywords: &[],
+    newest_first: false,
+    view: &[
+        ID,
+        own("threshold"),
+        own("relationaloperator"),
+        linked("counterid", "counter", "id"),
+        linked("countername", "counter", "name"),
+        computed("counter", |world, condition, viewer| {
+            let mut json = Json::default();
+            world.render(world.link(condition, "counter")?, viewer, &mut json);
+            Some(Shown::Raw(json.into_text()))
+        }),
+        DOMAIN_ID,
+        DOMAIN,
+        DOMAIN_PATH,
+        ACCOUNT,
+        PROJECT_ID,
+        PROJECT,
+    ],
+};
+
+/// What to do when conditions hold.
+pub(crate) const POLICY_NOUN: Noun = Noun {
+    word: "autoscalepolicy",
+    entities: &["AutoScalePolicyResponse"],
+    resource: "AutoScalePolicy",
+    owned: true,
+    keywords: &["name"],
+    newest_first: false,
+    view: &[
+        ID,
+        own("name"),
+        own("action"),
+        own("duration"),
+        own_or("quiettime", Constant::Number(300)),
+        computed("conditions", |world, policy, viewer| shown_links(world, policy, "conditions", viewer)),
+        ACCOUNT,
+        DOMAIN_ID,
+        DOMAIN,
+        DOMAIN_PATH,
+        PROJECT_ID,
+        PROJECT,
+    ],
+};
+
+/// What new machines of a group are like.
+pub(crate) const PROFILE_NOUN: Noun = Noun {
+    word: "autoscalevmprofile",
+    entities: &["AutoScaleVmProfileResponse"],
+    resource: "AutoScaleVmProfile",
+    owned: true,
+    keywords: &[],
+    newest_first: false,
+    view: &[
+        ID,
+        linked("zoneid", "zone", "id"),
+        linked("serviceofferingid", "offering", "id"),
+        linked("templateid", "template", "id"),
+        own_or("otherdeployparams", Constant::Raw("{}")),
+        own_or("counterparam", Constant::Raw("{}")),
+        own("userdata"),
+        linked("userdataid", "userdata_row", "id"),
+        linked("userdataname", "userdata_row", "name"),
+        own_or("expungevmgraceperiod", Constant::Number(120)),
+        linked("autoscaleuserid", "user", "id"),
+        ACCOUNT,
+        PROJECT_ID,
+        PROJECT,
+        DOMAIN_ID,
+        DOMAIN,
+        DOMAIN_PATH,
+        always("fordisplay", Constant::Flag(true)).root(),
+    ],
+};
+
+/// A group of machines that grows and shrinks.
+pub(crate) const GROUP_NOUN: Noun = Noun {
+    word: "autoscalevmgroup",
+    entities: &["AutoScaleVmGroupResponse"],
+    resource: "AutoScaleVmGroup",
+    owned: true,
+    keywords: &["name"],
+    newest_first: false,
+    view: &[
+        ID,
+        linked("lbruleid", "rule", "id"),
+        own("name"),
+        linked("vmprofileid", "profile", "id"),
+        own("minmembers"),
+        own("maxmembers"),
+        own_or("interval", Constant::Number(30)),
+        always("availablevirtualmachinecount", Constant::Number(0)),
+        own_or("state", Constant::Text("Enabled")),
+        computed("scaleuppolicies", |world, group, viewer| shown_links(world, group, "scaleuppolicies", viewer)),
+        computed("scaledownpolicies", |world, group, viewer| shown_links(world, group, "scaledownpolicies", viewer)),
+        ACCOUNT,
+        PROJECT_ID,
+        PROJECT,
+        DOMAIN_ID,
+        DOMAIN,
+        DOMAIN_PATH,
+        always("lbprovider", Constant::Text("VirtualRouter")),
+        linked("publicport", "rule", "publicport"),
+        linked("privateport", "rule", "privateport"),
+        computed("publicip", |world, group, _| Some(Shown::Text(world.string(world.link(world.link(group, "rule")?, "address")?, "ipaddress")))),
+        computed("publicipid", |world, group, _| Some(Shown::Text(world.id(world.link(world.link(group, "rule")?, "address")?)))),
+        computed("associatednetworkid", |world, group, _| Some(Shown::Text(world.id(world.link(world.link(group, "rule")?, "network")?)))),
+        computed("associatednetworkname", |world, group, _| Some(Shown::Text(world.string(world.link(world.link(group, "rule")?, "network")?, "name")))),
+        CREATED,
+        HAS_ANNOTATIONS,
+        always("fordisplay", Constant::Flag(true)).root(),
+    ],
+};
+
+/// The filters of autoscaling.
+pub(super) const TABLES: Tables = Tables {
+    handlers: &[],
+    filters: &[
+        ("condition", "policyid", |turn, condition| {
+            turn.arguments.object("policyid").is_some_and(|policy| links(turn.world, policy, "conditions").contains(&condition))
+        }),
+        ("autoscalepolicy", "conditionid", |turn, policy| {
+            turn.arguments.object("conditionid").is_some_and(|condition| links(turn.world, policy, "conditions").contains(&condition))
+        }),
+        ("autoscalepolicy", "vmgroupid", |turn, policy| turn.arguments.object("vmgroupid").is_some_and(|group| policies(turn.world, group).contains(&policy))),
+        ("autoscalevmgroup", "policyid", |turn, group| turn.arguments.object("policyid").is_some_and(|policy| policies(turn.world, group).contains(&policy))),
+        ("autoscalevmgroup", "zoneid", |turn, group| {
+            let rule = turn.world.link(group, "rule");
+            list::argument_is(turn, "zoneid", rule.and_then(|rule| turn.world.link(rule, "zone")))
+        }),
+    ],
+};
+
+/// The commands of autoscaling.
+pub(super) const RECIPES: &[Recipe] = &[
+    make("createCounter", "counter", &[Put::Text("name"), Put::Capital("source"), Put::Text("value"), Put::Text("provider")]),
+    take("deleteCounter", "id").checked(|turn, counter| match counter {
+        Some(counter) if recipe::users(turn.world, counter, &[("condition", "counter")]) > 0 => {
+            Err(Refusal { inner: Some(9999), ..Refusal::failed("Counter is in use.") })
+        }
+        _ => Ok(()),
+    }),
+    make("createCondition", "condition", &[Put::Number("threshold"), Put::Capital("relationaloperator"), Put::Link("counterid", "counter")])
+        .checked(condition_is_right),
+    quietly("updateCondition", "id", &[Put::Number("threshold"), Put::Capital("relationaloperator")]).checked(condition_is_right),
+    take("deleteCondition", "id").checked(|turn, condition| {
+        let kind = turn.world.kind("autoscalepolicy");
+        let used = condition.is_some_and(|condition| turn.world.rows(kind).any(|policy| links(turn.world, policy, "conditions").contains(&condition)));
+        if used { Err(Refusal::failed("Cannot delete condition when it is being used by one or more autoscale policies.")) } else { Ok(()) }
+    }),
+    make("createAutoScalePolicy", "autoscalepolicy", POLICY_PUTS).checked(policy_is_right),
+    change("updateAutoScalePolicy", "id", POLICY_PUTS),
+    take("deleteAutoScalePolicy", "id").checked(|turn, policy| {
+        let kind = turn.world.kind("autoscalevmgroup");
+        let used = policy.is_some_and(|policy| turn.world.rows(kind).any(|group| policies(turn.world, group).contains(&policy)));
+        if used { Err(Refusal::invalid("Cannot delete AutoScale Policy when it is in use by one or more AutoScale VM Groups")) } else { Ok(()) }
+    }),
+    make("createAutoScaleVmProfile", "autoscalevmprofile", PROFILE_PUTS),
+    change("updateAutoScaleVmProfile", "id", PROFILE_PUTS),
+    take("deleteAutoScaleVmProfile", "id").checked(|turn, profile| match profile {
+        Some(profile) if recipe::users(turn.world, profile, &[("autoscalevmgroup", "profile")]) > 0 => {
+            Err(Refusal::invalid("Cannot delete AutoScale Vm Profile when it is in use by one more vm groups"))
+        }
+        _ => Ok(()),
+    }),
+    make("createAutoScaleVmGroup", "autoscalevmgroup", GROUP_PUTS).owned_through("lbruleid").checked(group_is_right),
+    change("updateAutoScaleVmGroup", "id", GROUP_PUTS).checked(|turn, group| match group {
+        Some(group) if turn.world.text(group, "state") != Some("Disabled") => {
+            Err(Refusal::invalid("An AutoScale Vm Group can be updated with minMembers/maxMembers/Interval only when it is in disabled state"))
+        }
+        _ => members_are_right(turn),
+    }),
+    change("enableAutoScaleVmGroup", "id", &[Put::Fixed("state", Constant::Text("Enabled"))]),
+    change("disableAutoScaleVmGroup", "id", &[Put::Fixed("state", Constant::Text("Disabled"))]),
+    take("deleteAutoScaleVmGroup", "id"),
+];
+
+const POLICY_PUTS: &[Put] =
+    &[Put::Text("name"), Put::Capital("action"), Put::Number("duration"), Put::Number("quiettime"), Put::Links("conditionids", "conditions")];
+
+const PROFILE_PUTS: &[Put] = &[
+    Put::Link("zoneid", "zone"),
+    Put::Link("serviceofferingid", "offering"),
+    Put::Link("templateid", "template"),
+    Put::Entries("otherdeployparams", "otherdeployparams"),
+    Put::Entries("counterparam", "counterparam"),
+    Put::Text("userdata"),
+    Put::Link("userdataid", "userdata_row"),
+    Put::Number("expungevmgraceperiod"),
+    Put::Link("autoscaleuserid", "user"),
+];
+
+const GROUP_PUTS: &[Put] = &[
+    Put::Text("name"),
+    Put::Link("lbruleid", "rule"),
+    Put::Link("vmprofileid", "profile"),
+    Put::Number("minmembers"),
+    Put::Number("maxmembers"),
+    Put::Number("interval"),
+    Put::Links("scaleuppolicyids", "scaleuppolicies"),
+    Put::Links("scaledownpolicyids", "scaledownpolicies"),
+    Put::Or("state", Constant::Text("Enabled")),
+];
+
+fn links(world: &World, row: Handle, field: &str) -> Vec<Handle> {
+    match world.field(row, field) {
+        Some(Datum::Links(links)) => links.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+fn policies(world: &World, group: Handle) -> Vec<Handle> {
+    [links(world, group, "scaleuppolicies"), links(world, group, "scaledownpolicies")].concat()
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature of computed members")]
+fn shown_links(world: &World, row: Handle, field: &str, viewer: Viewer) -> Option<Shown> {
+    Some(recipe::nested(world, links(world, row, field).into_iter(), viewer))
+}
+
+fn condition_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
+    let operator = turn.arguments.text("relationaloperator").unwrap_or_default();
+    if !["GT", "GE", "LT", "LE", "EQ"].contains(&operator.to_uppercase().as_str()) {
+        return Err(Refusal::invalid(format!("The Operator {operator} does not exist; Unable to create Condition.")));
+    }
+    Ok(())
+}
+
+fn policy_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
+    let action = turn.arguments.text("action").unwrap_or_default();
+    if !["SCALEUP", "SCALEDOWN"].contains(&action.to_uppercase().as_str()) {
+        return Err(Refusal::invalid(format!("The action {action} does not exist; Unable to create policy")));
+    }
+    let duration = turn.arguments.number("duration").unwrap_or(0);
+    if duration < 0 {
+        return Err(Refusal::invalid("duration is an invalid value: ".to_owned() + &duration.to_string()));
+    }
+    Ok(())
+}
+
+fn members_are_right(turn: &Turn<'_>) -> Result<(), Refusal> {
+    match (turn.arguments.number("minmembers"), turn.arguments.number("maxmembers")) {
+        (Some(min), _) if min < 0 => Err(Refusal::invalid(format!("minMembers is an invalid value: {min}"))),
+        (Some(min), Some(max)) if min > max => Err(Refusal::invalid(format!("minMembers ({min})cannot be greater than maxMembers ({max})"))),
+        _ => Ok(()),
+    }
+}
+
+fn group_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
+    let rule = turn.target("lbruleid")?;
+    if turn.world.referring("autoscalevmgroup", "rule", rule).next().is_some() {
+        return Err(Refusal::invalid("There are virtual machines or an autoscale group already bound to this load balancer rule"));
+    }
+    members_are_right(turn)
+}
