@@ -96,8 +96,12 @@ impl Surface {
 /// served.
 pub(crate) async fn serve(engine: Engine, options: ServeOptions, stop: CancellationToken) -> Result<(), Report> {
     let toolbox = Toolbox::new(&engine, &options)?;
-    let http = options.http;
+    let (http, surface) = (options.http, options.surface);
     let server = Server::new(engine, options, toolbox);
+    if surface == Surface::Typed {
+        // Hundreds of tools take a moment, in which the client is still greeting.
+        tokio::spawn(server.clone().prepare());
+    }
     match http {
         Some(address) => transport::http::serve(server, address, stop).await,
         None => transport::stdio::serve(server, stop).await,

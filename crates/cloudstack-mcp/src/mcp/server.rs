@@ -70,6 +70,11 @@ impl Server {
         }))
     }
 
+    /// Makes the list of tools before a client asks for it.
+    pub(super) async fn prepare(self) {
+        self.0.toolbox.shown(&self.0.engine, self.0.options.clock.as_ref()).await;
+    }
+
     /// The settings it was made with.
     pub(super) fn options(&self) -> &ServeOptions {
         &self.0.options

@@ -97,12 +97,16 @@ impl Toolbox {
     /// server tells what that may call. Found out once, so that the list stays what it was; a tool that is not shown can
     /// still be called, and the server then says why it refuses.
     pub(super) async fn shown(&self, engine: &Engine, clock: &dyn Clock) -> Vec<&Arc<dyn Tool>> {
-        let allowed = match self.surface {
-            Surface::Typed if !self.choice.has_profiles => self.allowed.get_or_init(|| allowed(engine, clock)).await.as_deref(),
-            Surface::Typed | Surface::Compact => None,
+        let learned = async {
+            match self.surface {
+                Surface::Typed if !self.choice.has_profiles => self.allowed.get_or_init(|| allowed(engine, clock)).await.as_deref(),
+                Surface::Typed | Surface::Compact => None,
+            }
         };
+        // The server answers while the tools are being built.
+        let (allowed, tools) = futures_util::future::join(learned, async { self.tools() }).await;
         let is_shown = |tool: &&Arc<dyn Tool>| tool.command().is_none_or(|command| allowed.is_none_or(|allowed| allowed.contains(command)));
-        self.tools().iter().filter(is_shown).collect()
+        tools.iter().filter(is_shown).collect()
     }
 
     /// The tool with this name.
