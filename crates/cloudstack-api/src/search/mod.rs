@@ -1,33 +1,48 @@
 //! Words → ranked commands.
 //!
-//! BM25 over the fields of each command (name, title, phrases, description, parameters, family), with field weights;
-//! besides, the phrase of the command that comes nearest to the request as a whole. Words that are in no command are
-//! repaired (typing slips) or replaced by what other clouds' users mean by them. Everything comes from the catalog.
+//! A request and the words of each command are read as units: a word or group of words with the concept that it stands
+//! for in `catalog/synonyms.tsv`, whatever the language. BM25 over the units, the phrase of the command that comes
+//! nearest to the request as a whole, and whether the command does what the request's verb says, make the score.
+//! Everything comes from the catalog; nothing here knows a command.
 
+mod document;
+mod gloss;
+mod literal;
+mod phrase;
+mod slips;
 mod text;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 
-use crate::catalog::{Build, Catalog, Command, Risk, RoleType, Table, Words};
+use self::{
+    document::{Document, Shelf},
+    gloss::{Gloss, Unit},
+    phrase::Phrases,
+    slips::Dictionary,
+    text::Token,
+};
+use crate::catalog::{Catalog, Risk};
 
 /// BM25: how soon more of the same term stops counting.
-const SATURATION: f64 = 1.2;
+const SATURATION: f32 = 3.0;
 /// BM25: how much long texts are discounted.
-const LENGTH_DISCOUNT: f64 = 0.4;
-/// What a synonym counts in comparison with the word itself.
-const SYNONYM_WEIGHT: f64 = 0.55;
-/// What a repaired slip counts in comparison with the word itself.
-const REPAIR_WEIGHT: f64 = 0.8;
+const LENGTH_DISCOUNT: f32 = 0.4;
+/// Terms in fewer commands than this are not taken for more telling still: mostly they stand there by chance.
+const WITH_MIN: f32 = 3.0;
+/// What meeting in a concept counts in comparison with meeting in the word itself.
+const CONCEPT_WEIGHT: f32 = 0.7;
+/// What a word out of a group counts alone.
+const PART_WEIGHT: f32 = 0.8;
 /// What the nearest phrase counts in comparison with the terms.
-const PHRASE_WEIGHT: f64 = 9.0;
-/// Words shorter than this are not repaired: too much is near them.
-const REPAIR_LETTERS_MIN: usize = 4;
-/// What exotic commands count: those of plugins and special builds are rarely meant.
-const EXOTIC_WEIGHT: f64 = 0.82;
-/// What commands that tenants may not call count.
-const ADMIN_WEIGHT: f64 = 0.96;
-/// The most terms of a query that are looked at.
-const QUERY_TERMS_MAX: usize = 40;
+const PHRASE_WEIGHT: f32 = 13.0;
+/// What a name of the very concepts of the request counts in comparison with the terms.
+const NAME_WEIGHT: f32 = 2.0;
+/// What a command counts that does what a verb of the request says.
+const VERB_FITS_WEIGHT: f32 = 1.1;
+/// What being called by its name adds: more than everything else together.
+const NAMED_SCORE: f32 = 1000.0;
+/// The most words of a request that are looked at.
+const REQUEST_WORDS_MAX: usize = 40;
 
 /// What a search is narrowed to.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +51,12 @@ pub struct Filter {
     pub family: Option<String>,
     /// Only commands of at most this risk.
     pub risk_max: Option<Risk>,
+}
+
+impl Filter {
+    fn admits(&self, document: &Document) -> bool {
+        self.family.as_ref().is_none_or(|family| *family == document.family) && self.risk_max.is_none_or(|max| document.risk <= max)
+    }
 }
 
 /// A command that a search found.
@@ -49,252 +70,231 @@ pub struct Hit {
     pub matched: Vec<String>,
 }
 
-/// The fields of a command, with their weight.
-#[derive(Clone, Copy)]
-enum Part {
-    Name,
-    Title,
-    Phrases,
-    Text,
-    Family,
-    Parameters,
-}
-
-impl Part {
-    const fn weight(self) -> f64 {
-        match self {
-            Self::Name => 3.0,
-            Self::Title => 3.0,
-            Self::Phrases => 2.0,
-            Self::Text => 0.7,
-            Self::Family => 0.8,
-            Self::Parameters => 0.25,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Document {
-    command: String,
-    family: String,
-    risk: Risk,
-    prior: f64,
-    length: f64,
-    /// The terms of each phrase, and of the title, without repetition.
-    phrases: Vec<Vec<u32>>,
-}
-
 /// The index over all commands of a catalog.
 #[derive(Debug)]
 pub struct Index {
     documents: Vec<Document>,
     terms: HashMap<String, u32>,
-    /// For each term: the documents that have it, with its weighted frequency there.
-    postings: Vec<Vec<(u32, f64)>>,
-    rarity: Vec<f64>,
-    length_mean: f64,
-    synonyms: HashMap<String, Vec<String>>,
+    postings: Vec<Vec<(u32, f32)>>,
+    rarity: Vec<f32>,
+    length_mean: f32,
+    phrases: Phrases,
+    /// The terms that are concepts of some command's name.
+    concepts: HashSet<u32>,
+    /// The concepts that are verbs of some command.
+    verbs: HashSet<u32>,
+    gloss: Gloss,
+    dictionary: Dictionary,
+}
+
+/// A unit of the request: what was written, and the terms that meet it with their weight.
+struct Wanted {
+    written: String,
+    variants: Vec<(u32, f32)>,
+    mass: f32,
 }
 
 impl Index {
     /// Builds the index.
     #[must_use]
     pub fn new(catalog: &Catalog) -> Self {
-        let mut builder = Builder::default();
+        let gloss = Gloss::embedded();
+        let mut shelf = Shelf::default();
         let families: HashMap<String, String> =
-            catalog.families().into_iter().map(|family| (family.name.clone(), format!("{} {}", family.title, family.text))).collect();
+            catalog.families().into_iter().map(|family| (family.name, format!("{} {}", family.title, family.text))).collect();
         for command in catalog.commands() {
-            let words = catalog.words(&command);
-            builder.add(&command, &words, families.get(&command.family).map_or("", String::as_str));
+            shelf.add(&command, &catalog.words(&command), families.get(&command.family).map_or("", String::as_str), &gloss);
         }
-        builder.finish()
+        Self::of(shelf, gloss)
+    }
+
+    fn of(shelf: Shelf, gloss: Gloss) -> Self {
+        let mut dictionary = Dictionary::default();
+        for (term, number) in &shelf.terms {
+            dictionary.add(term, at(&shelf.postings, *number).map_or(0, Vec::len));
+        }
+        for word in gloss.single_words() {
+            dictionary.add(word, at_term(&shelf, word));
+        }
+        let count = amount(shelf.documents.len());
+        let length_mean = shelf.documents.iter().map(|document| document.length).sum::<f32>() / count.max(1.0);
+        let rarity =
+            shelf.postings.iter().map(|postings| amount(postings.len())).map(|with| ((count + 1.0) / (with.max(WITH_MIN) + 0.5)).ln()).collect::<Vec<_>>();
+        let phrases = Phrases::new(&shelf.phrases, &rarity);
+        let verbs = shelf.documents.iter().flat_map(|document| document.verbs.iter().copied()).collect();
+        let concepts = shelf.documents.iter().flat_map(|document| document.concepts.iter().copied()).collect();
+        Self {
+            concepts,
+            verbs,
+            phrases,
+            documents: shelf.documents,
+            terms: shelf.terms,
+            postings: shelf.postings,
+            rarity,
+            length_mean: length_mean.max(1.0),
+            gloss,
+            dictionary,
+        }
     }
 
     /// The best commands for a request in anybody's words, best first.
     #[must_use]
     pub fn search(&self, query: &str, filter: &Filter, limit: usize) -> Vec<Hit> {
         let wanted = self.read(query);
-        let mut scores: HashMap<u32, (f64, Vec<String>)> = HashMap::new();
-        for (word, variants) in &wanted {
-            for (document, score) in self.best_of(variants) {
-                let entry = scores.entry(document).or_default();
-                entry.0 += score;
-                entry.1.push(word.clone());
+        let mut scores = vec![0.0_f32; self.documents.len()];
+        let mut matched: Vec<u64> = vec![0; self.documents.len()];
+        for (place, unit) in wanted.iter().enumerate() {
+            let place = 1_u64.checked_shl(u32::try_from(place).unwrap_or(u32::MAX)).unwrap_or_default();
+            for ((sum, places), score) in scores.iter_mut().zip(&mut matched).zip(self.best_of(&unit.variants)) {
+                *sum += score;
+                *places |= if score > 0.0 { place } else { 0 };
             }
         }
-        let mass: BTreeMap<u32, f64> = wanted.iter().flat_map(|(_, variants)| variants).map(|(term, weight)| (*term, weight * self.rarity_of(*term))).collect();
-        let whole: f64 = wanted.iter().filter_map(|(_, variants)| variants.first()).map(|(term, _)| self.rarity_of(*term)).sum();
-        let exact = query.trim().to_ascii_lowercase();
-        let mut hits: Vec<Hit> = scores
-            .into_iter()
-            .filter_map(|(at, (score, matched))| {
-                let document = self.documents.get(usize::try_from(at).ok()?)?;
-                let fits = filter.family.as_ref().is_none_or(|family| *family == document.family) && filter.risk_max.is_none_or(|max| document.risk <= max);
-                let named = if document.command.eq_ignore_ascii_case(&exact) { 1000.0 } else { 0.0 };
-                let score = (score + PHRASE_WEIGHT * self.nearest_phrase(document, &mass, whole)) * document.prior + named;
-                fits.then(|| Hit { command: document.command.clone(), score, matched })
-            })
-            .collect();
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.command.cmp(&b.command)));
+        let nearest = self.nearest(&wanted);
+        let meant = self.meant(&wanted);
+        let verbs = self.verbs(&wanted);
+        let exact = query.trim();
+        let mut hits: Vec<(f32, &Document, u64)> = Vec::new();
+        for (((document, score), places), nearest) in self.documents.iter().zip(scores).zip(matched).zip(nearest) {
+            if score > 0.0 && filter.admits(document) {
+                let named = if document.command.eq_ignore_ascii_case(exact) { NAMED_SCORE } else { 0.0 };
+                let score = score + PHRASE_WEIGHT * nearest + NAME_WEIGHT * likeness(&meant, &document.concepts);
+                hits.push((score * document.prior * fitness(&verbs, document) + named, document, places));
+            }
+        }
+        hits.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.command.cmp(&b.1.command)));
         hits.truncate(limit);
-        hits
+        hits.into_iter().map(|(score, document, places)| hit(score, document, places, &wanted)).collect()
     }
 
-    /// The words of a query, each with the terms it may stand for and their weight.
-    fn read(&self, query: &str) -> Vec<(String, Vec<(u32, f64)>)> {
-        let mut wanted = Vec::new();
-        let terms = text::terms(query);
-        let pairs: Vec<String> = terms.windows(2).map(|pair| pair.join("-")).collect();
-        for word in terms.into_iter().chain(pairs).take(QUERY_TERMS_MAX) {
-            let mut variants: Vec<(u32, f64)> = Vec::new();
-            if let Some(term) = self.terms.get(&word) {
-                variants.push((*term, 1.0));
-            }
-            let synonyms = self.synonyms.get(&word).into_iter().flatten();
-            variants.extend(synonyms.filter_map(|synonym| self.terms.get(synonym)).map(|term| (*term, SYNONYM_WEIGHT)));
-            if variants.is_empty() && !word.contains('-') {
-                variants.extend(self.repair(&word).map(|term| (term, REPAIR_WEIGHT)));
-            }
-            if !variants.is_empty() {
-                wanted.push((word, variants));
-            }
-        }
-        wanted
+    /// A request as units, each with the terms that meet it.
+    fn read(&self, query: &str) -> Vec<Wanted> {
+        let mut tokens = text::tokens(&literal::generalise(query));
+        tokens.truncate(REQUEST_WORDS_MAX);
+        let tokens: Vec<Token> = tokens.into_iter().map(|token| self.repaired(token)).collect();
+        self.gloss.read(&tokens).into_iter().filter_map(|unit| self.wanted(&unit)).collect()
     }
 
-    /// The term that a mistyped word was meant to be.
-    fn repair(&self, word: &str) -> Option<u32> {
-        if word.chars().count() < REPAIR_LETTERS_MIN {
-            return None;
-        }
-        let first = word.chars().next();
-        let near = self.terms.keys().filter(|term| term.chars().next() == first && term.len().abs_diff(word.len()) <= 2).map(String::as_str);
-        crate::call::closest(word, near).and_then(|term| self.terms.get(term)).copied()
+    fn wanted(&self, unit: &Unit) -> Option<Wanted> {
+        let part = if unit.stems.len() > 1 { PART_WEIGHT } else { 1.0 };
+        let stems = unit.stems.iter().map(|stem| (stem, part));
+        let variants: Vec<(u32, f32)> = stems
+            .chain(unit.concepts.iter().map(|concept| (concept, CONCEPT_WEIGHT)))
+            .filter_map(|(term, weight)| Some((*self.terms.get(term)?, weight)))
+            .collect();
+        let mass = variants.iter().map(|(term, weight)| weight * self.rarity_of(*term)).fold(0.0, f32::max);
+        (!variants.is_empty()).then(|| Wanted { written: if unit.stems.is_empty() { unit.concepts.join(" ") } else { unit.stems.join(" ") }, variants, mass })
     }
 
-    /// For each document the best that any variant of a word scores there.
-    fn best_of(&self, variants: &[(u32, f64)]) -> HashMap<u32, f64> {
-        let mut best: HashMap<u32, f64> = HashMap::new();
+    /// The word that was meant, where the written one is known nowhere.
+    fn repaired(&self, token: Token) -> Token {
+        let known = self.terms.contains_key(&token.stem) || text::is_stop_word(&token.word) || self.gloss.knows(&token);
+        if known { token } else { self.dictionary.nearest(&token.stem).map_or(token, Token::new) }
+    }
+
+    /// For each document the best that any variant of a unit scores there; 0 where none is.
+    fn best_of(&self, variants: &[(u32, f32)]) -> Vec<f32> {
+        let mut best = vec![0.0_f32; self.documents.len()];
         for (term, weight) in variants {
-            let Some(postings) = usize::try_from(*term).ok().and_then(|term| self.postings.get(term)) else { continue };
-            for (document, frequency) in postings {
-                let length = usize::try_from(*document).ok().and_then(|at| self.documents.get(at)).map_or(1.0, |document| document.length / self.length_mean);
+            let rarity = weight * self.rarity_of(*term);
+            for (document, frequency) in at(&self.postings, *term).into_iter().flatten() {
+                let length = at(&self.documents, *document).map_or(1.0, |document| document.length / self.length_mean);
                 let saturated = frequency * (SATURATION + 1.0) / (frequency + SATURATION * (1.0 - LENGTH_DISCOUNT + LENGTH_DISCOUNT * length));
-                let score = weight * self.rarity_of(*term) * saturated;
-                best.entry(*document).and_modify(|known| *known = known.max(score)).or_insert(score);
+                if let Some(known) = usize::try_from(*document).ok().and_then(|document| best.get_mut(document)) {
+                    *known = known.max(rarity * saturated);
+                }
             }
         }
         best
     }
 
-    /// How near the nearest phrase comes to the query as a whole, from 0 to 1.
-    fn nearest_phrase(&self, document: &Document, mass: &BTreeMap<u32, f64>, whole: f64) -> f64 {
-        let nearness = |phrase: &Vec<u32>| {
-            let own: f64 = phrase.iter().map(|term| self.rarity_of(*term)).sum();
-            let common: f64 = phrase.iter().filter_map(|term| mass.get(term)).sum();
-            if own > 0.0 && whole > 0.0 { (common * common / (own * whole)).min(1.0) } else { 0.0 }
-        };
-        document.phrases.iter().map(nearness).fold(0.0, f64::max)
+    /// For each document how near its nearest phrase comes to the request as a whole.
+    fn nearest(&self, wanted: &[Wanted]) -> Vec<f32> {
+        let whole: f32 = wanted.iter().map(|unit| unit.mass).sum();
+        let units: Vec<Vec<(u32, f32)>> = wanted.iter().map(|unit| self.heaviest_first(unit)).collect();
+        self.phrases.nearest(&units, whole, self.documents.len())
     }
 
-    fn rarity_of(&self, term: u32) -> f64 {
-        usize::try_from(term).ok().and_then(|term| self.rarity.get(term)).copied().unwrap_or_default()
-    }
-}
-
-#[derive(Default)]
-struct Builder {
-    documents: Vec<Document>,
-    terms: HashMap<String, u32>,
-    postings: Vec<Vec<(u32, f64)>>,
-}
-
-impl Builder {
-    fn add(&mut self, command: &Command, words: &Words, family: &str) {
-        let at = u32::try_from(self.documents.len()).unwrap_or(u32::MAX);
-        let mut frequencies: HashMap<u32, f64> = HashMap::new();
-        let mut length = 0.0;
-        let parameters = command.parameters.iter().map(|parameter| parameter.name.as_str()).collect::<Vec<_>>().join(" ");
-        let phrases = words.phrases.join(" \n ");
-        let parts: [(Part, &str); 6] = [
-            (Part::Name, &command.name),
-            (Part::Title, &words.title),
-            (Part::Phrases, &phrases),
-            (Part::Text, &words.text),
-            (Part::Family, family),
-            (Part::Parameters, &parameters),
-        ];
-        for (part, text) in parts {
-            for term in self.terms_of(text) {
-                *frequencies.entry(term).or_default() += part.weight();
-                length += part.weight();
-            }
-        }
-        for (term, frequency) in frequencies {
-            if let Some(postings) = usize::try_from(term).ok().and_then(|term| self.postings.get_mut(term)) {
-                postings.push((at, frequency));
-            }
-        }
-        let whole = words.phrases.iter().map(String::as_str).chain([words.title.as_str()]);
-        let phrases = whole.map(|phrase| self.distinct_terms_of(phrase)).collect();
-        self.documents.push(Document {
-            command: command.name.clone(),
-            family: command.family.clone(),
-            risk: command.risk,
-            prior: prior(command),
-            length,
-            phrases,
-        });
-    }
-
-    fn terms_of(&mut self, text: &str) -> Vec<u32> {
-        text::terms(text).into_iter().map(|term| self.number(term)).collect()
-    }
-
-    fn distinct_terms_of(&mut self, text: &str) -> Vec<u32> {
-        let mut terms = self.terms_of(text);
-        terms.sort_unstable();
-        terms.dedup();
+    fn heaviest_first(&self, unit: &Wanted) -> Vec<(u32, f32)> {
+        let mut terms: Vec<(u32, f32)> = unit.variants.iter().map(|(term, weight)| (*term, weight * self.rarity_of(*term))).collect();
+        terms.sort_by(|a, b| b.1.total_cmp(&a.1));
         terms
     }
 
-    fn number(&mut self, term: String) -> u32 {
-        let next = u32::try_from(self.terms.len()).unwrap_or(u32::MAX);
-        let number = *self.terms.entry(term).or_insert(next);
-        if number == next {
-            self.postings.push(Vec::new());
-        }
-        number
+    /// The concepts of the request that are verbs of some command.
+    fn verbs(&self, wanted: &[Wanted]) -> Vec<u32> {
+        let terms = wanted.iter().flat_map(|unit| &unit.variants).map(|(term, _)| *term);
+        terms.filter(|term| self.verbs.contains(term)).collect()
     }
 
-    fn finish(self) -> Index {
-        #[expect(clippy::cast_precision_loss, reason = "a thousand commands are far from the limit")]
-        let count = self.documents.len() as f64;
-        let length_mean = self.documents.iter().map(|document| document.length).sum::<f64>() / count.max(1.0);
-        #[expect(clippy::cast_precision_loss, reason = "a thousand commands are far from the limit")]
-        let rarity = self.postings.iter().map(|postings| postings.len() as f64).map(|with| ((count - with + 0.5) / (with + 0.5) + 1.0).ln()).collect();
-        Index { documents: self.documents, terms: self.terms, postings: self.postings, rarity, length_mean: length_mean.max(1.0), synonyms: synonyms() }
+    /// The concepts of each unit of the request that has any.
+    fn meant(&self, wanted: &[Wanted]) -> Vec<Vec<u32>> {
+        let concepts = wanted.iter().map(|unit| unit.variants.iter().map(|(term, _)| *term).filter(|term| self.concepts.contains(term)).collect::<Vec<_>>());
+        concepts.filter(|concepts| !concepts.is_empty()).collect()
+    }
+
+    fn rarity_of(&self, term: u32) -> f32 {
+        at(&self.rarity, term).copied().unwrap_or_default()
     }
 }
 
-/// How likely a command is meant at all.
-fn prior(command: &Command) -> f64 {
-    let exotic = command.build != Build::Default
-        || ["sdn_", "baremetal", "storage_plugins", "simulator", "vmware"].iter().any(|start| command.family.starts_with(start));
-    let admin = command.roles.as_ref().is_some_and(|roles| !roles.contains(&RoleType::User));
-    (if exotic { EXOTIC_WEIGHT } else { 1.0 }) * (if admin { ADMIN_WEIGHT } else { 1.0 })
+/// How much the concepts of a request and of a name are the same, from 0 to 1.
+fn likeness(meant: &[Vec<u32>], name: &[u32]) -> f32 {
+    let shared = meant.iter().filter(|unit| unit.iter().any(|concept| name.contains(concept))).count();
+    let covered = name.iter().filter(|concept| meant.iter().any(|unit| unit.contains(concept))).count();
+    if shared == 0 { 0.0 } else { amount(shared) * amount(covered) / (amount(meant.len()) * amount(name.len())) }
 }
 
-/// `catalog/synonyms.tsv`: CloudStack's word, and what people say instead; several words are joined by `-`.
-fn synonyms() -> HashMap<String, Vec<String>> {
-    let mut synonyms: HashMap<String, Vec<String>> = HashMap::new();
-    for line in Table::new(include_str!("../../../../catalog/synonyms.tsv")).lines() {
-        let Some((word, others)) = line.split_once('\t') else { continue };
-        let meant = if word == "virtualmachine" { vec![text::stem("virtual"), text::stem("machine"), text::stem("instance")] } else { vec![text::stem(word)] };
-        for other in others.split_whitespace() {
-            let key = other.split('-').map(text::stem).collect::<Vec<_>>().join("-");
-            synonyms.entry(key).or_default().extend(meant.clone());
-        }
+/// How well what a command does fits the verbs of the request.
+fn fitness(verbs: &[u32], document: &Document) -> f32 {
+    if document.verbs.iter().any(|verb| verbs.contains(verb)) { VERB_FITS_WEIGHT } else { 1.0 }
+}
+
+fn hit(score: f32, document: &Document, places: u64, wanted: &[Wanted]) -> Hit {
+    let matched = wanted.iter().enumerate().filter(|(place, _)| places >> place & 1 == 1);
+    Hit { command: document.command.clone(), score: f64::from(score), matched: matched.map(|(_, unit)| unit.written.clone()).collect() }
+}
+
+fn at_term(shelf: &Shelf, word: &str) -> usize {
+    shelf.terms.get(word).and_then(|number| at(&shelf.postings, *number)).map_or(0, Vec::len)
+}
+
+fn at<T>(items: &[T], number: u32) -> Option<&T> {
+    items.get(usize::try_from(number).ok()?)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a thousand commands are far from the limit")]
+fn amount(count: usize) -> f32 {
+    count as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Release;
+
+    fn first(index: &Index, request: &str) -> String {
+        index.search(request, &Filter::default(), 1).into_iter().next().map(|hit| hit.command).unwrap_or_default()
     }
-    synonyms
+
+    #[test]
+    fn a_request_finds_its_command_whatever_its_words_and_language() {
+        let index = Index::new(&Catalog::embedded(Release::NEWEST));
+        for request in
+            ["LISTVOLUMES", "show all my disks", "which drives do i have", "lsit my dsiks", "zeig meine Festplatten", "listar los discos", "ディスク一覧"]
+        {
+            assert_eq!(first(&index, request), "listVolumes", "{request}");
+        }
+        assert!(index.search("", &Filter::default(), 5).is_empty());
+    }
+
+    #[test]
+    fn a_filter_leaves_out_other_families_and_greater_risks() {
+        let index = Index::new(&Catalog::embedded(Release::NEWEST));
+        let reads = Filter { family: Some("volume".to_owned()), risk_max: Some(Risk::Read) };
+        let hits = index.search("delete the disk", &reads, 50);
+        assert!(!hits.is_empty());
+        assert!(hits.iter().all(|hit| index.documents.iter().any(|document| document.command == hit.command && reads.admits(document))));
+        assert!(hits.iter().all(|hit| hit.command != "deleteVolume" && hit.matched.iter().any(|word| word.contains("disk"))), "{hits:?}");
+    }
 }

@@ -1,25 +1,44 @@
-//! Text → terms: case, accents, camel case, stop words and endings taken off; scripts without blanks cut into pairs.
+//! Text → words: case, accents, camel case and endings taken off; scripts without blanks cut into letters.
 
-/// Words that say nothing about which command is meant.
+/// Words that say nothing about which command is meant, sorted.
 const STOP_WORDS: &[&str] = &[
-    "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "do", "does", "for", "from", "get", "give",
-    "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "just", "let", "me", "my", "need", "of", "on", "one", "or", "our", "please",
-    "should", "so", "some", "that", "the", "their", "them", "then", "there", "these", "they", "this", "to", "too", "up", "us", "want", "was", "we", "were",
-    "what", "when", "where", "which", "who", "will", "with", "would", "you", "your",
+    "a", "about", "all", "am", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "das", "de", "del", "der", "des", "die", "do",
+    "does", "du", "el", "en", "for", "from", "get", "give", "had", "has", "have", "het", "how", "i", "if", "il", "in", "into", "is", "it", "its", "just", "la",
+    "las", "le", "les", "let", "lo", "los", "ma", "me", "mein", "meine", "meinen", "meiner", "mi", "mijn", "mir", "mis", "mon", "my", "need", "o", "of", "on",
+    "one", "or", "os", "our", "per", "please", "plz", "por", "s", "should", "so", "some", "t", "teh", "that", "the", "their", "them", "then", "there", "these",
+    "they", "this", "to", "too", "um", "uma", "un", "una", "up", "us", "van", "want", "was", "we", "were", "what", "when", "where", "which", "who", "will",
+    "with", "would", "you", "your",
 ];
 
-/// The terms of a text in their order.
-pub(super) fn terms(text: &str) -> Vec<String> {
-    let mut terms = Vec::new();
-    for word in words(text) {
-        if word.chars().any(is_unspaced) {
-            let letters: Vec<char> = word.chars().collect();
-            terms.extend(letters.windows(2).map(|pair| pair.iter().collect::<String>()));
-        } else if !STOP_WORDS.contains(&word.as_str()) {
-            terms.push(stem(&word));
-        }
+/// A word of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    /// In lower case, without accents.
+    pub(super) word: String,
+    /// Without its ending.
+    pub(super) stem: String,
+}
+
+impl Token {
+    /// A word without its stem's ending taken off.
+    pub(super) fn new(word: String) -> Self {
+        Self { stem: stem(&word), word }
     }
-    terms
+
+    /// Whether it is one letter of a script without blanks.
+    pub(super) fn is_letter(&self) -> bool {
+        self.word.chars().any(is_unspaced)
+    }
+}
+
+/// Whether a word says nothing about which command is meant.
+pub(super) fn is_stop_word(word: &str) -> bool {
+    STOP_WORDS.binary_search(&word).is_ok()
+}
+
+/// The words of a text in their order.
+pub(super) fn tokens(text: &str) -> Vec<Token> {
+    words(text).into_iter().map(Token::new).collect()
 }
 
 /// The words of a text in lower case without accents; camel case counts as several words.
@@ -28,11 +47,19 @@ pub(super) fn words(text: &str) -> Vec<String> {
     let mut word = String::new();
     let mut before_is_lower = false;
     for letter in text.chars() {
-        let camel = letter.is_ascii_uppercase() && before_is_lower;
-        if !letter.is_alphanumeric() || camel {
+        if letter.is_ascii_lowercase() || letter.is_ascii_digit() {
+            word.push(letter);
+            before_is_lower = !letter.is_ascii_digit();
+            continue;
+        }
+        let camel = letter.is_uppercase() && before_is_lower;
+        let apart = is_unspaced(letter);
+        if !letter.is_alphanumeric() || camel || apart {
             words.extend((!word.is_empty()).then(|| std::mem::take(&mut word)));
         }
-        if letter.is_alphanumeric() {
+        if apart {
+            words.push(letter.to_string());
+        } else if letter.is_alphanumeric() {
             word.extend(letter.to_lowercase().flat_map(plain));
         }
         before_is_lower = letter.is_lowercase();
@@ -89,6 +116,15 @@ fn plain(letter: char) -> impl Iterator<Item = char> {
         'ù' | 'ú' | 'û' | 'ü' => 'u',
         'ý' | 'ÿ' => 'y',
         'ß' => 's',
+        'ą' => 'a',
+        'ć' | 'č' => 'c',
+        'ę' => 'e',
+        'ğ' => 'g',
+        'ı' => 'i',
+        'ł' => 'l',
+        'ń' => 'n',
+        'ś' | 'ş' => 's',
+        'ź' | 'ż' => 'z',
         other => other,
     };
     let more = (letter == 'ß').then_some('s');
@@ -98,6 +134,11 @@ fn plain(letter: char) -> impl Iterator<Item = char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stop_words_are_sorted() {
+        assert!(STOP_WORDS.is_sorted());
+    }
 
     #[test]
     fn inflected_words_meet_in_one_stem() {
@@ -111,7 +152,6 @@ mod tests {
     #[test]
     fn camel_case_accents_and_unspaced_scripts_are_cut() {
         assert_eq!(words("listVirtualMachines größer"), ["list", "virtual", "machines", "grosser"]);
-        assert_eq!(terms("仮想マシン"), ["仮想", "想マ", "マシ", "シン"]);
-        assert_eq!(terms("show me the disks"), ["show", "disk"]);
+        assert_eq!(words("VMを停止"), ["vm", "を", "停", "止"]);
     }
 }
