@@ -2,6 +2,7 @@
 //!
 //! Nothing here is shipped, and nothing that is shipped leans on it.
 
+mod bench;
 mod catalog;
 mod ci;
 mod docs;
@@ -20,6 +21,7 @@ usage: cargo xtask TASK
   catalog facts [--check] RELEASE=FILE…   make the catalog's tables from facts, oldest release first
   catalog diff FILE[.gz] [--against N.NN] what a server's `listApis` reply has that the catalog has not, and the reverse
   catalog add RELEASE FILE[.gz]           merge a server's `listApis` reply into the tables as a newer release
+  bench                                   figures of the release binary, into bench/RESULTS.md (xtask built with --release)
   ci                                      the steps of .ci/run that need nothing but Rust
   docs [--check]                          write the generated documentation, or say what is out of date
   routing [--misses]                      how well the search finds the commands of the golden set
@@ -48,6 +50,7 @@ fn run(words: &[&str]) -> Done {
         ["catalog", "diff", file] => catalog::diff(file, None),
         ["catalog", "diff", file, "--against", release] => catalog::diff(file, Some(release)),
         ["catalog", "add", release, file] => catalog::add(release, file),
+        ["bench"] => bench::run(),
         ["ci"] => ci::run(),
         ["docs"] => docs::run(Mode::Write),
         ["docs", "--check"] => docs::run(Mode::Check),
