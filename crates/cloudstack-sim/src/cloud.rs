@@ -3,13 +3,13 @@
 //! No HTTP here: a request and an answer are values. The front is in `http.rs`.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use cloudstack_api::{
-    catalog::{Build, Catalog, Command, Setting},
+    catalog::{Build, Catalog, Command, Release, Setting},
     clock::Clock,
     wire::Pair,
 };
@@ -17,17 +17,22 @@ use cloudstack_api::{
 use crate::{
     arguments::{self, Arguments},
     auth::{self, Credentials},
+    demands::{self, Held},
     events, generic, jobs,
     json::{Json, to_xml},
     nouns,
     options::{Plugins, Scene, TimeMode, WorldOptions},
     refusal::Refusal,
+    sample,
     turn::{Caller, Outcome, Server, Turn, WORK_SHORT, Work},
     world::{World, seed},
 };
 
 /// What people other than root read instead of an error from inside.
 const MASKED: &str = "Internal error executing command, please contact your system administrator";
+
+/// Refusals that come as bare texts, without an envelope.
+const BARE_TEXTS: [&str; 2] = ["null", "Invalid token"];
 
 /// How a request came.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,6 +109,9 @@ impl Cloud {
     pub fn new(options: WorldOptions, catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
         let server = Server { catalog, options: Arc::new(options) };
         let mut world = World::new(options.seed, clock.now(), nouns::NOUNS);
+        if server.catalog.release() < Release::NEWEST {
+            world.leave_out(&later_members(&server.catalog));
+        }
         let identities = seed(&mut world, &server);
         Self { inner: Arc::new(Inner { world: Mutex::new(world), server, clock, identities }) }
     }
@@ -165,6 +173,10 @@ impl Cloud {
             Err(refusal) => {
                 if refusal.inner.is_some() {
                     headers.push(("x-description", refusal.text.replace(['\n', '\r'], " ")));
+                }
+                if BARE_TEXTS.contains(&refusal.text.as_str()) {
+                    headers.push(("content-type", "application/json;charset=utf-8".to_owned()));
+                    return WireAnswer { status: refusal.code, headers, body: refusal.text };
                 }
                 let mut json = Json::default();
                 refusal.write(&mut json);
@@ -255,11 +267,16 @@ impl Session<'_> {
 
     fn execute(&mut self, command: Arc<Command>, caller: Caller) -> Result<Option<String>, Refusal> {
         arguments::check_characters(self.pairs)?;
+        if demands::is_empty(&command.name, &|name| self.pairs.iter().any(|(given, _)| given.eq_ignore_ascii_case(name))) {
+            return Ok(None);
+        }
         generic::prepare_kinds(self.world, &command, &self.server.catalog);
+        sample::furnish(self.world, &command, self.server);
         let arguments = Arguments::read(self.pairs, &command, caller.kind, self.world)?;
         let by_get = self.request.method == Method::Get;
         let mut turn = Turn { world: self.world, caller, command, arguments, server: self.server, by_get };
         check_permission(&turn)?;
+        demands::check(&turn.command.name, Held { arguments: &turn.arguments, world: turn.world, plugins: turn.server.options.plugins })?;
         let handler = nouns::handler(&turn.command.name).unwrap_or(generic::answer);
         let outcome = handler(&mut turn);
         events::record_call(&mut turn, outcome.as_ref().ok());
@@ -272,6 +289,26 @@ impl Session<'_> {
         };
         Ok(Some(turn.body(&outcome)))
     }
+}
+
+/// The members that replies have in the newest release and not in this one, by the first entity of their shape.
+fn later_members(catalog: &Catalog) -> HashMap<String, Vec<Box<str>>> {
+    let newest = Catalog::embedded(Release::NEWEST);
+    let declared = |catalog: &Catalog| {
+        let mut fields: HashMap<String, BTreeSet<Box<str>>> = HashMap::new();
+        for command in catalog.commands() {
+            let entity = command.shape.split('#').next().unwrap_or_default().to_owned();
+            fields.entry(entity).or_default().extend(catalog.fields(&command).iter().map(|field| field.name.as_str().into()));
+        }
+        fields
+    };
+    let present = declared(catalog);
+    let later = declared(&newest).into_iter().filter_map(|(entity, fields)| {
+        let known = present.get(&entity)?;
+        let later: Vec<Box<str>> = fields.difference(known).cloned().collect();
+        (!later.is_empty()).then_some((entity, later))
+    });
+    later.collect()
 }
 
 /// A job around something that is done already.

@@ -4,6 +4,7 @@
 //! nothing to say is left out, as real servers do. Kinds without a noun of their own get a view from the catalog.
 
 use cloudstack_api::{catalog::Field, clock::timestamp};
+use serde_json::{Map, Value};
 
 use crate::{
     json::Json,
@@ -210,6 +211,8 @@ pub(crate) struct Kind {
     /// Whether it came from the catalog.
     pub(crate) generic: bool,
     view: Vec<Prepared>,
+    /// Members of later releases.
+    later: Vec<Box<str>>,
 }
 
 /// A member whose names are numbers.
@@ -247,6 +250,7 @@ impl Kind {
         });
         Self {
             view: view.collect(),
+            later: Vec::new(),
             word: noun.word.into(),
             resource: noun.resource.into(),
             owned: noun.owned,
@@ -278,7 +282,13 @@ impl Kind {
         });
         let view = view.collect();
         let keywords = ["name", "displaytext", "description"].into_iter().filter(|name| has(name)).map(&mut *key).collect();
-        Self { view, word: word.into(), resource: resource.into(), owned, keywords, newest_first: false, generic: true }
+        Self { view, later: Vec::new(), word: word.into(), resource: resource.into(), owned, keywords, newest_first: false, generic: true }
+    }
+
+    /// Leaves out what only later releases show. `name` tells the name of a number.
+    pub(crate) fn leave_out(&mut self, later: Vec<Box<str>>, name: &dyn Fn(Key) -> Option<Box<str>>) {
+        self.view.retain(|member| name(member.name).is_none_or(|name| !later.contains(&name)));
+        self.later.extend(later);
     }
 
     /// The member with this name.
@@ -331,6 +341,14 @@ impl World {
                     self.write_datum(name, datum, json);
                 }
             }
+            PreparedFrom::Plain(From::Id) => match self.row(handle).filter(|row| row.is_named()) {
+                Some(_) => json.member(name, &self.id(handle)),
+                None => {
+                    if let Some(datum) = self.field(handle, "id") {
+                        self.write_datum(name, datum, json);
+                    }
+                }
+            },
             PreparedFrom::Plain(From::Tags) => self.write_tags(name, handle, json),
             PreparedFrom::Plain(From::Always(constant)) => write_constant(name, constant, json),
             PreparedFrom::Plain(From::Computed(compute)) => {
@@ -338,7 +356,7 @@ impl World {
                     write_shown(name, &shown, json);
                 }
             }
-            PreparedFrom::Plain(From::Several(spread)) => spread(self, handle, viewer, json),
+            PreparedFrom::Plain(From::Several(spread)) => self.write_several(handle, spread, viewer, json),
             PreparedFrom::Plain(from) => {
                 if let Some(text) = self.plain_text(handle, from) {
                     json.member(name, &text);
@@ -433,6 +451,24 @@ impl World {
                 targets.iter().for_each(|target| json.text(&self.id(*target)));
                 json.close_array();
             }
+        }
+    }
+
+    /// Writes several members without those of later releases.
+    fn write_several(&self, handle: Handle, spread: Spread, viewer: Viewer, json: &mut Json) {
+        let later = self.description(handle.kind).map(|kind| kind.later.as_slice()).unwrap_or_default();
+        if later.is_empty() {
+            spread(self, handle, viewer, json);
+            return;
+        }
+        let mut aside = Json::default();
+        aside.open();
+        spread(self, handle, viewer, &mut aside);
+        aside.close();
+        let members: Map<String, Value> = serde_json::from_str(&aside.into_text()).unwrap_or_default();
+        for (name, value) in members.iter().filter(|(name, _)| !later.iter().any(|known| known.as_ref() == name.as_str())) {
+            json.key(name);
+            json.value(value);
         }
     }
 

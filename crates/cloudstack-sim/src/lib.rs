@@ -8,6 +8,7 @@ mod auth;
 mod cloud;
 mod coverage;
 mod dates;
+mod demands;
 mod events;
 mod generic;
 mod http;
@@ -20,6 +21,7 @@ mod nouns;
 mod options;
 mod refusal;
 pub mod replay;
+mod sample;
 mod turn;
 mod world;
 

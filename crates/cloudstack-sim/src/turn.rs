@@ -118,6 +118,9 @@ pub(crate) enum Outcome {
     Nothing,
 }
 
+/// What single users and accounts do not show, but lists do.
+const LISTED_ONLY: &str = "apikeyaccess";
+
 /// A function that answers a command.
 pub(crate) type Handler = fn(&mut Turn<'_>) -> Result<Outcome, Refusal>;
 
@@ -220,7 +223,8 @@ impl Turn<'_> {
             Outcome::Object(handle) => {
                 json.open();
                 json.key(object);
-                self.world.render(*handle, self.viewer(), &mut json);
+                let unlisted: Vec<_> = self.world.known_key(LISTED_ONLY).into_iter().collect();
+                self.world.render_without(*handle, self.viewer(), &unlisted, &mut json);
                 json.close();
             }
             Outcome::Shown(key, value) => {

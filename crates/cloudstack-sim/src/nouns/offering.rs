@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Tables;
 use crate::{
-    kind::{CREATED, Constant, HAS_ANNOTATIONS, ID, Noun, always, computed, flag, linked, own, own_or},
+    kind::{CREATED, Constant, HAS_ANNOTATIONS, ID, Noun, Shown, always, computed, flag, linked, own, own_or},
     list,
     refusal::Refusal,
     turn::{Outcome, Turn},
@@ -45,6 +45,7 @@ pub(crate) const SERVICE_OFFERING_NOUN: Noun = Noun {
         own_or("dynamicscalingenabled", Constant::Flag(true)),
         flag("diskofferingstrictness"),
         linked("diskofferingid", "disk", "id"),
+        computed("diskofferingid", |world, offering, _| Some(Shown::Text(world.derived_id(offering, 0)))),
         own("diskofferingname"),
         own("diskofferingdisplaytext"),
         flag("encryptroot"),
@@ -100,6 +101,8 @@ pub(crate) const NETWORK_OFFERING_NOUN: Noun = Noun {
         own_or("networkrate", Constant::Number(200)),
         own_or("state", Constant::Text("Disabled")),
         own("guestiptype"),
+        own("serviceofferingid"),
+        own("networkmode"),
         own_or("service", Constant::Empty),
         flag("forvpc"),
         flag("fornsx"),
@@ -130,6 +133,7 @@ pub(crate) const VPC_OFFERING_NOUN: Noun = Noun {
         CREATED,
         flag("isdefault"),
         own_or("state", Constant::Text("Disabled")),
+        own("networkmode"),
         own_or("service", Constant::Empty),
         flag("distributedvpcrouter"),
         computed("supportsregionLevelvpc", |_, _, _| Some(crate::kind::Shown::Flag(false))),

@@ -315,7 +315,7 @@ pub(crate) const OS_CATEGORY_NOUN: Noun = Noun {
     owned: false,
     keywords: &["name"],
     newest_first: false,
-    view: &[ID, own("name"), flag("isfeatured"), CREATED],
+    view: &[ID, own("name"), flag("isfeatured")],
 };
 
 /// An OS type.

@@ -54,7 +54,6 @@ pub(crate) const ALERT_NOUN: Noun = Noun {
 pub(super) const TABLES: Tables = Tables {
     handlers: &[
         ("listEvents", list_events),
-        ("listEventTypes", list_types),
         ("archiveEvents", delete),
         ("deleteEvents", delete),
         ("archiveAlerts", delete),
@@ -75,16 +74,6 @@ fn list_events(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         let created = world.created(row);
         from.is_none_or(|from| created >= from) && until.is_none_or(|until| created <= until)
     })
-}
-
-fn list_types(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let kind = turn.world.kind("event");
-    let mut types: Vec<String> = turn.world.rows(kind).map(|row| turn.world.string(row, "type")).collect();
-    types.extend(["VM.CREATE", "VM.START", "VM.STOP", "VM.REBOOT", "VM.DESTROY", "VOLUME.CREATE", "NETWORK.CREATE"].map(str::to_owned));
-    types.sort_unstable();
-    types.dedup();
-    let items: Vec<String> = types.iter().map(|kind| format!("{{\"name\":\"{kind}\"}}")).collect();
-    Ok(Outcome::Rendered(items.join(","), items.len()))
 }
 
 fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

@@ -1,6 +1,6 @@
 //! What the server says about itself: its commands, what it can do, its jobs, and keys of users.
 
-use cloudstack_api::catalog::{Command, Field, Parameter, ParameterType};
+use cloudstack_api::catalog::{Command, Field, Parameter, ParameterType, RoleType};
 use serde_json::{Map, Value, json};
 
 use super::Tables;
@@ -8,7 +8,7 @@ use crate::{
     auth, cloud, jobs,
     refusal::Refusal,
     turn::{Outcome, Turn},
-    world::Handle,
+    world::{Handle, World},
 };
 
 /// The commands about the server.
@@ -118,10 +118,23 @@ fn capabilities(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         "additionalconfigenabled": false
     });
     let root = turn.caller.is_root();
+    let is_user = turn.caller.kind == RoleType::User;
+    let allowed = |name: &str| !is_user || setting(turn.world, name) == Some("true");
+    let users = [
+        ("allowuserviewdestroyedvm", allowed("allow.user.view.destroyed.vm")),
+        ("allowuserexpungerecovervm", allowed("allow.user.expunge.recover.vm")),
+        ("kubernetesserviceenabled", setting(turn.world, "cloud.kubernetes.service.enabled") != Some("false")),
+    ];
     let in_release = |name: &str| fields.iter().any(|field| field.name.eq_ignore_ascii_case(name));
-    let members = known.as_object().cloned().unwrap_or_default();
+    let mut members = known.as_object().cloned().unwrap_or_default();
+    members.extend(users.map(|(name, is_on)| (name.to_owned(), is_on.into())));
     let shown: Map<String, Value> = members.into_iter().filter(|(name, _)| in_release(name) && (root || name != "extensionspath")).collect();
     Ok(Outcome::Shown("capability".to_owned(), Value::Object(shown).to_string()))
+}
+
+/// The value of a global setting.
+fn setting<'a>(world: &'a World, name: &str) -> Option<&'a str> {
+    world.text(world.find("configuration", "name", name)?, "value")
 }
 
 fn infrastructure(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -148,6 +161,6 @@ fn hypervisors(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 /// The keys of a user as answers show them.
 pub(crate) fn shown_keys(turn: &Turn<'_>, user: Handle) -> Outcome {
-    let shown = json!({"apikey": turn.world.text(user, "apikey"), "secretkey": turn.world.text(user, "secretkey"), "apikeyaccess": true});
+    let shown = json!({"apikey": turn.world.text(user, "apikey"), "secretkey": turn.world.text(user, "secretkey")});
     Outcome::Shown("userkeys".to_owned(), shown.to_string())
 }

@@ -23,11 +23,14 @@ pub(crate) const SETTING_NOUN: Noun = Noun {
         own("name"),
         own("value"),
         own("defaultvalue"),
+        own("scope"),
         own("description"),
         flag("isdynamic"),
         own_or("component", Constant::Text("management-server")),
         own("displaytext"),
+        own("parent"),
         own("type"),
+        own("options"),
     ],
 };
 

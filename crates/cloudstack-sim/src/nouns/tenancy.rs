@@ -613,16 +613,20 @@ fn delete_role(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 }
 
 fn list_permissions(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let role = turn.arguments.object("roleid").unwrap_or(turn.caller.role);
-    let rules = turn.world.roles.get(&role.row).map(|role| role.rules.clone()).unwrap_or_default();
-    let (id, name) = (turn.world.id(role), turn.world.string(role, "name"));
-    let rows: Vec<String> = rules
-        .iter()
-        .map(|rule| {
+    let world = &*turn.world;
+    let wanted: Vec<Handle> = match turn.arguments.object("roleid") {
+        Some(role) => vec![role],
+        None => world.rows(world.kind("role")).collect(),
+    };
+    let mut rows = Vec::new();
+    for role in wanted {
+        let (id, name) = (world.id(role), world.string(role, "name"));
+        for (at, rule) in world.roles.get(&role.row).into_iter().flat_map(|role| &role.rules).enumerate() {
             let permission = if rule.permission == Permission::Allow { "allow" } else { "deny" };
-            json!({"roleid": id, "rolename": name, "rule": rule.pattern, "permission": permission}).to_string()
-        })
-        .collect();
+            let own = world.derived_id(role, u32::try_from(at).unwrap_or(u32::MAX));
+            rows.push(json!({"id": own, "roleid": id, "rolename": name, "rule": rule.pattern, "permission": permission}).to_string());
+        }
+    }
     Ok(Outcome::Rendered(rows.join(","), rows.len()))
 }
 

@@ -107,6 +107,13 @@ pub(crate) struct Row {
     fields: Vec<(Key, Datum)>,
 }
 
+impl Row {
+    /// Whether it has an id that is no number.
+    pub(crate) fn is_named(&self) -> bool {
+        self.id != 0
+    }
+}
+
 #[derive(Debug, Default)]
 struct Table {
     rows: Vec<Row>,
@@ -186,6 +193,18 @@ impl World {
             world.add_kind(kind, noun.entities.iter().copied());
         }
         world
+    }
+
+    /// Leaves out what later releases show: `later` tells the names by entity.
+    pub(crate) fn leave_out(&mut self, later: &HashMap<String, Vec<Box<str>>>) {
+        let Self { kinds, names, entities, .. } = self;
+        let name = |key: Key| names.get(usize::from(key.0)).cloned();
+        for (entity, later) in later {
+            let kind = entities.get(entity.as_str()).and_then(|id| kinds.get_mut(usize::from(id.0)));
+            if let Some(kind) = kind {
+                kind.leave_out(later.clone(), &name);
+            }
+        }
     }
 
     /// Adds a kind and the entity names under which parameters and replies know it.
@@ -455,6 +474,15 @@ impl World {
             },
             None => String::new(),
         }
+    }
+
+    /// An id that belongs to a part of a row, always the same for the same part.
+    pub(crate) fn derived_id(&self, handle: Handle, part: u32) -> String {
+        const SPREAD: u128 = 0x9e37_79b9_0000_0000_0000_0000_0000;
+        const LOW: u128 = 0x0000_85eb_ca6b;
+        let id = self.row(handle).map_or(0, |row| row.id);
+        let part = u128::from(part) + 1;
+        id_text(id ^ (SPREAD.wrapping_mul(part) & (0xffff_ffff << 96)) ^ LOW.wrapping_mul(part))
     }
 
     /// When a row was made, in seconds since 1970.

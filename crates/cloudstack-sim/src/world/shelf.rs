@@ -15,6 +15,8 @@ const SHELVES: [(&str, &str); 2] = [("4.20", include_str!("../../data/shelf-4.20
 const HEAD: &str = "> ";
 /// What stands for an id of our own.
 const FRESH: &str = "@fresh";
+/// What stands for the time at which the world began.
+const NOW: &str = "@now";
 /// Fields that every shape declares and that rows show only where they lie on the shelf with them.
 const SELDOM: [&str; 3] = ["jobid", "jobstatus", "created"];
 
@@ -63,7 +65,7 @@ fn stock_section(world: &mut World, section: Section, catalog: &Catalog) {
         return;
     }
     let rows: Vec<Map<String, Value>> = section.rows.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let kind = match world.known_kind(section.word) {
+    let kind = match world.known_kind(section.word).or_else(|| world.kind_of_entity(section.entity)) {
         Some(kind) => kind,
         None => new_kind(world, section, &rows, catalog),
     };
@@ -101,6 +103,7 @@ fn put(world: &mut World, kind: KindId, row: &Map<String, Value>, catalog: &Cata
         let member = world.description(kind).and_then(|kind| kind.member(key));
         let field = member.map(|member| World::member_field(member).or_else(|| World::member_link(member)));
         match field {
+            Some(None) if name == "id" => world.set_key(handle, key, datum),
             // Members that the world computes or follows a reference for need no value of their own.
             Some(None) => {}
             Some(Some(field)) => world.set_key(handle, field, datum),
@@ -115,6 +118,7 @@ fn datum(world: &mut World, value: &Value, catalog: &Catalog) -> Datum {
         Value::Number(number) => number.as_i64().map_or_else(|| Datum::Decimal(number.as_f64().unwrap_or_default()), Datum::Number),
         Value::String(text) => match (text.as_str(), reference(world, text, catalog)) {
             (FRESH, _) => Datum::from(id_text(world.fresh_id())),
+            (NOW, _) => Datum::from(world.timestamp()),
             (_, Some(handle)) => Datum::Link(handle),
             (text, None) => Datum::from(text),
         },
@@ -129,7 +133,7 @@ fn reference(world: &mut World, text: &str, catalog: &Catalog) -> Option<Handle>
     if world.known_kind(word).is_none() {
         stock_noun(world, word, catalog);
     }
-    let handle = Handle { kind: world.known_kind(word)?, row };
+    let handle = Handle { kind: world.known_kind(word).or_else(|| world.kind_of_entity(word))?, row };
     world.row(handle).is_some().then_some(handle)
 }
 
