@@ -21,6 +21,7 @@ fn asked(session: &mut Session, arguments: &Value) -> Value {
 }
 
 /// Makes the call again with the person's answer.
+#[expect(clippy::needless_pass_by_value, reason = "answers are literals where this is called")]
 fn answered(session: &mut Session, arguments: &Value, state: &Value, answer: Value) -> Value {
     let parameters = json!({"name": "run", "arguments": arguments, "requestState": state, "inputResponses": {"approval": answer}});
     session.request("tools/call", parameters)["result"].clone()
@@ -166,4 +167,21 @@ fn the_widest_class_of_calls_wants_the_name_typed() {
     let question = asked(&mut session, &delete);
     let result = answered(&mut session, &delete, &question["requestState"], json!({"action": "accept", "content": {"name": name}}));
     assert_ne!(result["isError"], true, "{result}");
+}
+
+#[test]
+fn a_token_for_the_widest_class_of_calls_needs_the_name_besides() {
+    let mut session = Session::open(Era::Modern, &[]);
+    let delete = json!({"command": "deleteDomain", "arguments": {"id": "ROOT/globex", "cleanup": true}});
+    let plan = session.done("run", delete.clone());
+    let name = plan["plan"]["typed_name"].clone();
+    assert!(name.is_string() && plan["message"].as_str().unwrap().contains("`approval_name`"), "{plan}");
+    for (typed, goes_through) in [(json!(null), false), (json!("something else"), false), (name, true)] {
+        let mut approved = delete.clone();
+        approved["approval_token"] = session.done("run", delete.clone())["approval_token"].clone();
+        approved["approval_name"] = typed;
+        let result = session.call("run", approved);
+        let is_done = result["isError"] != true && result["structuredContent"]["status"] != "needs_approval";
+        assert_eq!(is_done, goes_through, "{result}");
+    }
 }

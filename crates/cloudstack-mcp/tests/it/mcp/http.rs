@@ -72,8 +72,8 @@ impl Answer {
 
     /// The message in the body, plain or as the last event of a stream.
     fn message(&self) -> Value {
-        let data = self.body.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| data.starts_with('{'));
-        let text = data.last().unwrap_or(&self.body);
+        let mut data = self.body.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| data.starts_with('{'));
+        let text = data.next_back().unwrap_or(&self.body);
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }

@@ -161,6 +161,7 @@ impl Session {
     }
 
     /// Calls a tool and gives its result.
+    #[expect(clippy::needless_pass_by_value, reason = "arguments are literals where this is called")]
     pub(crate) fn call(&mut self, tool: &str, arguments: Value) -> Value {
         let answer = self.request("tools/call", json!({"name": tool, "arguments": arguments}));
         answer.get("result").cloned().unwrap_or_else(|| panic!("{tool} was answered with {answer}"))
@@ -176,6 +177,7 @@ impl Session {
     }
 
     /// Closes the server's input and waits for its end; gives how it ended and how long that took.
+    #[expect(clippy::disallowed_methods, reason = "the time that a real process takes is what is measured")]
     pub(crate) fn close(mut self) -> (ExitStatus, Duration) {
         let start = Instant::now();
         drop(self.input.take());
