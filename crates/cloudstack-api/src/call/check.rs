@@ -13,6 +13,9 @@ use crate::{
 /// What every project list takes for "all projects".
 const ALL_PROJECTS: &str = "-1";
 
+/// How many names a hint lists.
+const LISTED_MAX: usize = 15;
+
 /// Names that the program or the server sets; servers would overwrite or misread them (wire facts §1.6).
 const RESERVED: &[&str] = &[
     "apikey",
@@ -130,6 +133,7 @@ impl<'a> Sheet<'a> {
         let names = self.command.parameters.iter().map(|parameter| parameter.name.as_str());
         let hint = match closest(name, names.clone()) {
             Some(near) => format!("did you mean `{near}`?"),
+            None if names.len() > LISTED_MAX => format!("its description tells the {} that it takes", names.len()),
             None => format!("it takes {}", listed(names)),
         };
         self.fault(name, format!("unknown argument `{name}` of `{}`", self.command.name), Some(hint));
