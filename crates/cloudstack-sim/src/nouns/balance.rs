@@ -152,8 +152,7 @@ pub(super) const RECIPES: &[Recipe] = &[
         &[
             Put::Text("protocol"),
             Put::Number("startport"),
-            Put::Number("endport"),
-            Put::OrArgument("endport", "startport"),
+            Put::NumberOr("endport", "startport"),
             Put::Link("ipaddressid", "address"),
             Put::Through("ipaddressid", "vm"),
         ],

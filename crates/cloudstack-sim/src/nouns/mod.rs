@@ -7,7 +7,9 @@
 //! A handler checks first, then changes the world; what real servers find out late belongs into the job's closure.
 
 mod address;
+mod backup;
 mod balance;
+mod chore;
 mod cidr;
 mod guard;
 mod image;
@@ -19,6 +21,7 @@ mod place;
 mod plan;
 mod recipe;
 mod record;
+mod remark;
 mod rule;
 mod scaling;
 mod server;
@@ -100,6 +103,25 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &vpc::ACL_ITEM_NOUN,
     &vpc::GATEWAY_NOUN,
     &vpc::ROUTE_NOUN,
+    &backup::OFFERING_NOUN,
+    &backup::BACKUP_NOUN,
+    &backup::SCHEDULE_NOUN,
+    &backup::REPOSITORY_NOUN,
+    &chore::SCHEDULE_NOUN,
+    &chore::WEBHOOK_NOUN,
+    &chore::STORE_NOUN,
+    &chore::BUCKET_NOUN,
+    &chore::SHARE_NOUN,
+    &chore::VERSION_NOUN,
+    &chore::THEME_NOUN,
+    &chore::REGION_NOUN,
+    &chore::EXTENSION_NOUN,
+    &chore::ACTION_NOUN,
+    &chore::SELECTOR_NOUN,
+    &chore::PROJECT_ROLE_NOUN,
+    &chore::PERMISSION_NOUN,
+    &remark::COMMENT_NOUN,
+    &remark::ICON_NOUN,
     &balance::RULE_NOUN,
     &balance::STICKINESS_NOUN,
     &balance::HEALTH_NOUN,
@@ -130,7 +152,9 @@ pub(crate) const NOUNS: &[&Noun] = &[
 /// What all files bring along.
 const TABLES: &[Tables] = &[
     address::TABLES,
+    backup::TABLES,
     balance::TABLES,
+    chore::TABLES,
     guard::TABLES,
     image::TABLES,
     key::TABLES,
@@ -140,6 +164,7 @@ const TABLES: &[Tables] = &[
     place::TABLES,
     plan::TABLES,
     record::TABLES,
+    remark::TABLES,
     rule::TABLES,
     scaling::TABLES,
     server::TABLES,
@@ -154,7 +179,7 @@ const TABLES: &[Tables] = &[
 ];
 
 /// Commands that need no code of their own.
-const RECIPES: &[&[Recipe]] = &[balance::RECIPES, guard::RECIPES, plan::RECIPES, scaling::RECIPES, vpc::RECIPES, vpn::RECIPES];
+const RECIPES: &[&[Recipe]] = &[backup::RECIPES, balance::RECIPES, chore::RECIPES, guard::RECIPES, plan::RECIPES, scaling::RECIPES, vpc::RECIPES, vpn::RECIPES];
 
 /// What the argument `details` of lists chooses, and the members that go when it is not chosen.
 pub(crate) const DETAIL_MEMBERS: &[(&str, &[&str])] = &[
@@ -206,7 +231,7 @@ pub(crate) mod seeding {
         address, network,
         tenancy::{self, NewAccount, NewUser},
     };
-    pub(crate) use super::{network::attach, offering::services, setting::SETTINGS, volume::place};
+    pub(crate) use super::{network::attach, setting::SETTINGS, volume::place};
     use crate::world::{Handle, World};
 
     /// A domain below another.

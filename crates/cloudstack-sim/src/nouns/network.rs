@@ -385,6 +385,7 @@ fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let network = make(turn.world, owner, &Plan { name, text, zone, offering, gateway, domain });
     if let Some(vpc) = turn.arguments.object("vpcid") {
         turn.world.set(network, "vpc", vpc);
+        super::vpc::join(turn, network);
         implement(turn.world, network);
     }
     Ok(Outcome::Object(network))

@@ -26,8 +26,12 @@ pub(super) enum Put {
     Capital(&'static str),
     /// The argument as a whole number.
     Number(&'static str),
+    /// The argument as a whole number, or another where it is missing.
+    NumberOr(&'static str, &'static str),
     /// The argument as a truth value.
     Flag(&'static str),
+    /// The argument as text, under another name.
+    Named(&'static str, &'static str),
     /// The object that the argument names, under a name.
     Link(&'static str, &'static str),
     /// The objects that the argument names, under a name.
@@ -205,7 +209,9 @@ fn given(turn: &Turn<'_>, put: Put) -> Option<(&'static str, Datum)> {
         Put::Text(name) => (name, arguments.text(name)?.into()),
         Put::Capital(name) => (name, arguments.text(name)?.to_uppercase().into()),
         Put::Number(name) => (name, arguments.number(name)?.into()),
+        Put::NumberOr(name, other) => (name, arguments.number(name).or_else(|| arguments.number(other))?.into()),
         Put::Flag(name) => (name, arguments.truth(name)?.into()),
+        Put::Named(name, field) => (field, arguments.text(name)?.into()),
         Put::Link(name, field) => (field, arguments.object(name)?.into()),
         Put::Links(name, field) => (field, Datum::Links(arguments.objects(name)?.into())),
         Put::Through(name, field) => (field, turn.world.link(arguments.object(name)?, field)?.into()),

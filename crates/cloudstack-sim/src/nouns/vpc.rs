@@ -193,7 +193,10 @@ pub(super) const RECIPES: &[Recipe] = &[
     change("updateVPC", "id", &[Put::Text("name"), Put::Text("displaytext"), Put::Number("publicmtu")]),
     make("createNetworkACLList", "networkacllist", &[Put::Text("name"), Put::Text("description"), Put::Link("vpcid", "vpc")]),
     change("updateNetworkACLList", "id", &[Put::Text("name"), Put::Text("description")]).checked(not_default),
-    change("updateNetworkACLItem", "id", ITEM_PUTS).checked(item_is_changeable),
+    change("updateNetworkACLItem", "id", ITEM_PUTS).checked(item_is_changeable).then(|turn, item| {
+        turn.world.set(item, "state", "Add");
+        Ok(())
+    }),
     take("deleteNetworkACL", "id").checked(item_is_changeable),
     make(
         "createPrivateGateway",
@@ -345,9 +348,7 @@ fn migrate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 /// Whether a new network fits into the VPC that it is to be in. Other networks need no such check.
 pub(super) fn check_tier(turn: &Turn<'_>) -> Result<(), Refusal> {
     let Some(vpc) = turn.arguments.object("vpcid") else { return Ok(()) };
-    let gateway = turn.arguments.text("gateway").unwrap_or_default();
-    let netmask = turn.arguments.text("netmask").unwrap_or("255.255.255.0");
-    let Some(asked) = Cidr::of_gateway(gateway, netmask) else {
+    let Some(asked) = tier_cidr(turn) else {
         return Err(Refusal::invalid("Gateway/netmask are required when create network for VPC"));
     };
     let world = &*turn.world;
@@ -363,6 +364,22 @@ pub(super) fn check_tier(turn: &Turn<'_>) -> Result<(), Refusal> {
         ))),
         None => Ok(()),
     }
+}
+
+/// Puts a new network of a VPC behind the access list that was asked for, else behind the one that denies everything.
+pub(super) fn join(turn: &mut Turn<'_>, network: Handle) {
+    let acl = turn.arguments.object("aclid").or_else(|| turn.world.find("networkacllist", "name", "default_deny"));
+    if let Some(acl) = acl {
+        turn.world.set(network, "acl", acl);
+    }
+    if let Some(cidr) = tier_cidr(turn) {
+        turn.world.set(network, "cidr", cidr.to_string());
+    }
+    recipe::apply(turn, network, Put::Text("netmask"));
+}
+
+fn tier_cidr(turn: &Turn<'_>) -> Option<Cidr> {
+    Cidr::of_gateway(turn.arguments.text("gateway")?, turn.arguments.text("netmask").unwrap_or("255.255.255.0"))
 }
 
 /// Refuses to change the lists that belong to nobody.

@@ -1,0 +1,340 @@
+//! Backups: offerings of the dummy provider, machines that have one, schedules, repositories, and the backups.
+
+use serde_json::{Value, json};
+
+use super::{
+    Tables,
+    recipe::{self, Put, Recipe, change, make, take},
+};
+use crate::{
+    kind::{ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, ID, Noun, Shown, computed, linked, own, own_or},
+    list,
+    refusal::Refusal,
+    turn::{Outcome, Turn, WORK_MEDIUM, WORK_SHORT},
+    world::{Datum, Handle},
+};
+
+/// What the dummy provider offers: name, text, id.
+const POLICIES: &[(&str, &str, &str)] = &[("Golden Policy", "Gold description", "gold-policy"), ("Silver Policy", "Silver description", "silver-policy")];
+/// How often schedules may run.
+const INTERVALS: &[&str] = &["HOURLY", "DAILY", "WEEKLY", "MONTHLY"];
+
+/// An offering.
+pub(crate) const OFFERING_NOUN: Noun = Noun {
+    word: "backupoffering",
+    entities: &["BackupOfferingResponse"],
+    resource: "BackupOffering",
+    owned: false,
+    keywords: &["name"],
+    newest_first: false,
+    view: &[
+        ID,
+        own("name"),
+        own("description"),
+        own_or("provider", Constant::Text("dummy")),
+        own("externalid"),
+        own_or("allowuserdrivenbackups", Constant::Flag(false)),
+        linked("zoneid", "zone", "id"),
+        linked("zonename", "zone", "name"),
+        CREATED,
+    ],
+};
+
+/// A backup.
+pub(crate) const BACKUP_NOUN: Noun = Noun {
+    word: "backup",
+    entities: &["BackupResponse"],
+    resource: "Backup",
+    owned: true,
+    keywords: &["name"],
+    newest_first: true,
+    view: &[
+        ID,
+        own("name"),
+        own("description"),
+        linked("virtualmachineid", "vm", "id"),
+        linked("virtualmachinename", "vm", "name"),
+        own_or("externalid", Constant::Text("dummy-external-id")),
+        own_or("type", Constant::Text("FULL")),
+        CREATED,
+        own("size"),
+        own("virtualsize"),
+        own_or("status", Constant::Text("BackedUp")),
+        own("volumes"),
+        linked("backupofferingid", "offering", "id"),
+        linked("backupofferingname", "offering", "name"),
+        computed("accountid", |world, backup, _| Some(Shown::Text(world.id(world.owner(backup)?)))),
+        ACCOUNT,
+        DOMAIN_ID,
+        DOMAIN,
+        linked("zoneid", "zone", "id"),
+        linked("zone", "zone", "name"),
+        own_or("intervaltype", Constant::Text("MANUAL")),
+        computed("isbackupvmexpunged", |world, backup, _| {
+            let is_gone = !world.is_alive(world.link(backup, "vm")?);
+            is_gone.then_some(Shown::Flag(true))
+        }),
+        computed("vmbackupofferingremoved", |world, backup, _| {
+            let is_removed = world.link(world.link(backup, "vm")?, "backupoffering") != world.link(backup, "offering");
+            is_removed.then_some(Shown::Flag(true))
+        }),
+    ],
+};
+
+/// A schedule.
+pub(crate) const SCHEDULE_NOUN: Noun = Noun {
+    word: "backupschedule",
+    entities: &["BackupScheduleResponse"],
+    resource: "BackupSchedule",
+    owned: true,
+    keywords: &[],
+    newest_first: false,
+    view: &[
+        ID,
+        linked("virtualmachinename", "vm", "name"),
+        linked("virtualmachineid", "vm", "id"),
+        own("schedule"),
+        own("intervaltype"),
+        own("timezone"),
+        own_or("maxbackups", Constant::Number(0)),
+        own("quiescevm"),
+    ],
+};
+
+/// A place where a provider keeps backups.
+pub(crate) const REPOSITORY_NOUN: Noun = Noun {
+    word: "backuprepository",
+    entities: &["BackupRepositoryResponse"],
+    resource: "BackupRepository",
+    owned: false,
+    keywords: &["name"],
+    newest_first: false,
+    view: &[
+        ID,
+        linked("zoneid", "zone", "id"),
+        linked("zonename", "zone", "name"),
+        own("name"),
+        own("address"),
+        own_or("provider", Constant::Text("nas")),
+        own("type"),
+        own("mountopts"),
+        own("capacitybytes"),
+        own("crosszoneinstancecreation"),
+        CREATED,
+    ],
+};
+
+/// The commands of backups.
+pub(super) const TABLES: Tables = Tables {
+    handlers: &[
+        ("listBackupProviderOfferings", list_policies),
+        ("assignVirtualMachineToBackupOffering", assign),
+        ("removeVirtualMachineFromBackupOffering", unassign),
+        ("createBackup", back_up),
+        ("deleteBackup", delete),
+        ("deleteBackupSchedule", delete_schedule),
+        ("restoreBackup", restore),
+        ("listBackups", list_backups),
+    ],
+    filters: &[],
+};
+
+/// The commands of backups that need no code.
+pub(super) const RECIPES: &[Recipe] = &[
+    make(
+        "importBackupOffering",
+        "backupoffering",
+        &[Put::Text("name"), Put::Text("description"), Put::Text("externalid"), Put::Link("zoneid", "zone"), Put::Flag("allowuserdrivenbackups")],
+    )
+    .silent()
+    .checked(policy_is_offered),
+    change("updateBackupOffering", "id", &[Put::Text("name"), Put::Text("description"), Put::Flag("allowuserdrivenbackups")]),
+    take("deleteBackupOffering", "id").checked(|turn, offering| match offering {
+        Some(offering) if recipe::users(turn.world, offering, &[("virtualmachine", "backupoffering")]) > 0 => {
+            Err(Refusal::failed("Backup Offering is assigned to VMs, remove the assignment(s) in order to remove the offering."))
+        }
+        Some(offering) if recipe::users(turn.world, offering, &[("backup", "offering")]) > 0 => {
+            Err(Refusal::failed("Cannot remove Backup Offering as it has backups associated with it"))
+        }
+        _ => Ok(()),
+    }),
+    make("createBackupSchedule", "backupschedule", SCHEDULE_PUTS).owned_through("virtualmachineid").checked(schedule_is_right),
+    make("addBackupRepository", "backuprepository", REPOSITORY_PUTS),
+    change("updateBackupRepository", "id", REPOSITORY_PUTS),
+    take("deleteBackupRepository", "id"),
+];
+
+const SCHEDULE_PUTS: &[Put] = &[
+    Put::Link("virtualmachineid", "vm"),
+    Put::Capital("intervaltype"),
+    Put::Text("schedule"),
+    Put::Text("timezone"),
+    Put::Number("maxbackups"),
+    Put::Flag("quiescevm"),
+];
+
+const REPOSITORY_PUTS: &[Put] = &[
+    Put::Text("name"),
+    Put::Text("address"),
+    Put::Text("provider"),
+    Put::Text("type"),
+    Put::Text("mountopts"),
+    Put::Number("capacitybytes"),
+    Put::Flag("crosszoneinstancecreation"),
+    Put::Link("zoneid", "zone"),
+];
+
+fn list_policies(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let zone = turn.target("zoneid")?;
+    let shown = |(name, text, external): &(&str, &str, &str), id: u128, turn: &Turn<'_>| {
+        json!({
+            "id": crate::world::id_text(id), "name": name, "description": text, "provider": "dummy", "externalid": external,
+            "allowuserdrivenbackups": true, "zoneid": turn.world.id(zone), "zonename": turn.world.string(zone, "name"), "created": turn.world.timestamp(),
+        })
+        .to_string()
+    };
+    let mut items = Vec::new();
+    for policy in POLICIES {
+        // What a provider offers has a new id whenever somebody looks.
+        let id = turn.world.fresh_id();
+        items.push(shown(policy, id, turn));
+    }
+    Ok(Outcome::Rendered(items.join(","), items.len()))
+}
+
+fn policy_is_offered(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
+    let external = turn.arguments.text("externalid").unwrap_or_default();
+    if !POLICIES.iter().any(|(.., known)| *known == external) {
+        return Err(Refusal::failed(format!("Backup offering '{external}' does not exist on provider dummy")));
+    }
+    match turn.world.find("backupoffering", "externalid", external) {
+        Some(_) => Err(Refusal::failed(format!("Backup offering with external ID {external} already exists"))),
+        None => Ok(()),
+    }
+}
+
+fn assign(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let vm = turn.target("virtualmachineid")?;
+    let offering = turn.target("backupofferingid")?;
+    Ok(turn.job(vm, WORK_SHORT, move |turn| {
+        if !matches!(turn.world.text(vm, "state"), Some("Running" | "Stopped")) {
+            return Err(Refusal::failed("Assign is not allowed when the VM is not in a stable state"));
+        }
+        if turn.world.link(vm, "backupoffering").is_some() {
+            return Err(Refusal::failed("VM already is assigned to a backup offering, please remove the VM from its previous offering"));
+        }
+        turn.world.set(vm, "backupoffering", offering);
+        Ok(Outcome::Success)
+    }))
+}
+
+fn unassign(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let vm = turn.target("virtualmachineid")?;
+    let forced = turn.arguments.flag("forced");
+    Ok(turn.job(vm, WORK_SHORT, move |turn| {
+        if turn.world.link(vm, "backupoffering").is_none() {
+            return Err(Refusal::failed("No previously configured backup offering found for the VM"));
+        }
+        let backups: Vec<Handle> = turn.world.referring("backup", "vm", vm).collect();
+        if !forced && !backups.is_empty() {
+            return Err(Refusal::failed("The backups will be deleted when the offering is removed, use forced:true to go on"));
+        }
+        let schedules: Vec<Handle> = turn.world.referring("backupschedule", "vm", vm).collect();
+        schedules.into_iter().chain(backups).for_each(|row| turn.world.remove(row));
+        turn.world.unset(vm, "backupoffering");
+        Ok(Outcome::Success)
+    }))
+}
+
+fn offering_of(turn: &Turn<'_>, vm: Handle) -> Result<Handle, Refusal> {
+    turn.world
+        .link(vm, "backupoffering")
+        .ok_or_else(|| Refusal::failed("VM has not backup offering configured, cannot create backup before assigning it to a backup offering"))
+}
+
+fn schedule_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
+    let interval = turn.arguments.text("intervaltype").unwrap_or_default();
+    if !INTERVALS.contains(&interval.to_uppercase().as_str()) {
+        return Err(Refusal::invalid(format!("Invalid interval type: {interval}")));
+    }
+    let vm = turn.target("virtualmachineid")?;
+    offering_of(turn, vm).map(|_| ())
+}
+
+fn back_up(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let vm = turn.target("virtualmachineid")?;
+    let offering = offering_of(turn, vm)?;
+    let owner = turn.world.owner(vm);
+    let number = turn.world.count(turn.world.kind("backup")) + 1;
+    let name = turn.arguments.text("name").map(str::to_owned);
+    let job = turn.job(vm, WORK_MEDIUM, move |turn| {
+        let volumes: Vec<Handle> = turn.world.referring("volume", "vm", vm).collect();
+        let size: i64 = volumes.iter().map(|volume| turn.world.number(*volume, "size")).sum();
+        let told: Vec<Value> = volumes
+            .iter()
+            .map(|volume| {
+                let (kind, path) = (turn.world.string(*volume, "type"), turn.world.string(*volume, "path"));
+                json!({"uuid": turn.world.id(*volume), "type": kind, "size": turn.world.number(*volume, "size"), "path": path})
+            })
+            .collect();
+        let name = name.unwrap_or_else(|| format!("{}-{}", turn.world.string(vm, "name"), turn.world.timestamp()));
+        let mut fields: Vec<(&str, Datum)> = vec![
+            ("name", name.into()),
+            ("vm", vm.into()),
+            ("offering", offering.into()),
+            ("size", size.into()),
+            ("virtualsize", size.into()),
+            ("volumes", Value::Array(told).to_string().into()),
+        ];
+        if let Some(zone) = turn.world.link(vm, "zone") {
+            fields.push(("zone", zone.into()));
+        }
+        let kind = turn.world.kind("backup");
+        let made = turn.world.insert(kind, owner, &fields);
+        recipe::apply(turn, made, Put::Text("description"));
+        Ok(Outcome::Success)
+    });
+    let Outcome::Job(mut work) = job else { return Ok(Outcome::Success) };
+    // Servers tell the internal number of a backup in the making.
+    work.id = Some(number.to_string());
+    Ok(Outcome::Job(work))
+}
+
+fn list_backups(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let kind = turn.world.kind("backup");
+    list::list(turn, kind)
+}
+
+fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let backup = turn.target("id")?;
+    Ok(turn.job(backup, WORK_SHORT, move |turn| {
+        turn.world.remove(backup);
+        Ok(Outcome::Success)
+    }))
+}
+
+fn delete_schedule(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let one = turn.arguments.object("id");
+    let schedules: Vec<Handle> = match (one, turn.arguments.object("virtualmachineid")) {
+        (Some(schedule), _) => vec![schedule],
+        (None, Some(vm)) => turn.world.referring("backupschedule", "vm", vm).collect(),
+        (None, None) => return Err(Refusal::invalid("Either instance ID or ID of backup schedule needs to be specified")),
+    };
+    if schedules.is_empty() {
+        return Err(Refusal::failed("VM has no backup schedule defined, no need to delete anything."));
+    }
+    schedules.into_iter().for_each(|schedule| turn.world.remove(schedule));
+    Ok(Outcome::Success)
+}
+
+fn restore(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let backup = turn.target("id")?;
+    Ok(turn.job(backup, WORK_MEDIUM, move |turn| {
+        let vm = turn.world.link(backup, "vm").filter(|vm| turn.world.is_alive(*vm));
+        match vm.and_then(|vm| turn.world.text(vm, "state")) {
+            Some("Stopped") => Ok(Outcome::Success),
+            Some(_) => Err(Refusal::failed("Existing VM should be stopped before being restored from backup")),
+            None => Err(Refusal::failed("Existing VM should be stopped and destroyed before being restored from backup")),
+        }
+    }))
+}
