@@ -39,7 +39,7 @@ impl Source {
     pub(super) fn parse(path: &str, text: &str) -> Self {
         let lines = split(text);
         let inline = lines.iter().position(|line| line.code.trim() == "#[cfg(test)]").unwrap_or(lines.len());
-        let is_test = path.contains("/tests/") || path.ends_with("/tests.rs");
+        let is_test = path.contains("/tests/") || path.contains("/benches/") || path.ends_with("/tests.rs");
         Self { path: path.to_owned(), tests_from: if is_test { 0 } else { inline }, lines }
     }
 
