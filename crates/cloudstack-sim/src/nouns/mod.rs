@@ -9,6 +9,7 @@
 mod address;
 mod backup;
 mod balance;
+mod care;
 mod chore;
 mod cidr;
 mod guard;
@@ -107,6 +108,11 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &backup::BACKUP_NOUN,
     &backup::SCHEDULE_NOUN,
     &backup::REPOSITORY_NOUN,
+    &care::HOST_NOUN,
+    &care::CLUSTER_NOUN,
+    &care::POD_NOUN,
+    &care::ZONE_NOUN,
+    &care::CNI_NOUN,
     &chore::SCHEDULE_NOUN,
     &chore::WEBHOOK_NOUN,
     &chore::STORE_NOUN,
@@ -154,6 +160,7 @@ const TABLES: &[Tables] = &[
     address::TABLES,
     backup::TABLES,
     balance::TABLES,
+    care::TABLES,
     chore::TABLES,
     guard::TABLES,
     image::TABLES,
@@ -179,7 +186,7 @@ const TABLES: &[Tables] = &[
 ];
 
 /// Commands that need no code of their own.
-const RECIPES: &[&[Recipe]] = &[backup::RECIPES, balance::RECIPES, chore::RECIPES, guard::RECIPES, plan::RECIPES, scaling::RECIPES, vpc::RECIPES, vpn::RECIPES];
+const RECIPES: &[&[Recipe]] = &[backup::RECIPES, balance::RECIPES, care::RECIPES, chore::RECIPES, guard::RECIPES, plan::RECIPES, scaling::RECIPES, vpc::RECIPES, vpn::RECIPES];
 
 /// What the argument `details` of lists chooses, and the members that go when it is not chosen.
 pub(crate) const DETAIL_MEMBERS: &[(&str, &[&str])] = &[
@@ -201,7 +208,7 @@ pub(crate) const DETAIL_MEMBERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("tmpl", &["templateid", "templatename", "templatetype", "templateformat", "templatedisplaytext", "passwordenabled"]),
-    ("servoff", &["serviceofferingid", "serviceofferingname"]),
+    ("servoff", &["serviceofferingid", "serviceofferingname", "cpunumber", "cpuspeed", "memory"]),
     ("diskoff", &["diskofferingid", "diskofferingname"]),
     ("iso", &["isoid", "isoname", "isodisplaytext"]),
     ("volume", &["rootdeviceid", "rootdevicetype"]),
