@@ -16,10 +16,12 @@ mod guard;
 mod image;
 mod key;
 mod limit;
+pub(crate) mod metrics;
 mod network;
 mod offering;
 mod place;
 mod plan;
+mod quota;
 mod recipe;
 mod record;
 mod remark;
@@ -166,10 +168,12 @@ const TABLES: &[Tables] = &[
     image::TABLES,
     key::TABLES,
     limit::TABLES,
+    metrics::TABLES,
     network::TABLES,
     offering::TABLES,
     place::TABLES,
     plan::TABLES,
+    quota::TABLES,
     record::TABLES,
     remark::TABLES,
     rule::TABLES,
