@@ -16,7 +16,6 @@ mod guard;
 mod image;
 mod key;
 mod limit;
-pub(crate) mod metrics;
 mod network;
 mod offering;
 mod place;
@@ -168,7 +167,6 @@ const TABLES: &[Tables] = &[
     image::TABLES,
     key::TABLES,
     limit::TABLES,
-    metrics::TABLES,
     network::TABLES,
     offering::TABLES,
     place::TABLES,
