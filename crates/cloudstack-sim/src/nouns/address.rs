@@ -104,7 +104,7 @@ fn take(world: &mut World, owner: Handle, network: Option<Handle>, source: bool,
 
 /// Gives a public address back.
 pub(crate) fn release(world: &mut World, address: Handle) {
-    for kind in ["firewallrule", "portforwardingrule"] {
+    for kind in ["firewallrule", "portforwardingrule", "loadbalancerrule", "ipforwardingrule", "remoteaccessvpn"] {
         let rows: Vec<Handle> = world.referring(kind, "address", address).collect();
         rows.into_iter().for_each(|row| world.remove(row));
     }
@@ -188,6 +188,8 @@ fn disable_nat(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }
     Ok(turn.job(address, WORK_SHORT, move |turn| {
         turn.world.set(address, "isstaticnat", false);
+        let rules: Vec<Handle> = turn.world.referring("ipforwardingrule", "address", address).collect();
+        rules.into_iter().for_each(|rule| turn.world.remove(rule));
         turn.world.unset(address, "vm");
         turn.world.unset(address, "vmipaddress");
         Ok(Outcome::Success)

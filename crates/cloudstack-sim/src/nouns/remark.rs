@@ -238,13 +238,15 @@ fn details(turn: &Turn<'_>, resource: Handle) -> serde_json::Map<String, serde_j
 }
 
 fn add_details(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let resource = resource(turn, &turn.needed("resourceid")?)?;
+    let id = turn.needed("resourceid")?;
     let given: Vec<(String, String)> =
         turn.arguments.records("details").filter_map(|entry| Some((entry.get("key")?.clone(), entry.get("value")?.clone()))).collect();
     if given.is_empty() {
         return Err(Refusal::invalid("The details parameter is not right: keys and values are needed"));
     }
-    Ok(turn.job(resource, WORK_SHORT, move |turn| {
+    let subject = turn.caller.account;
+    Ok(turn.job(subject, WORK_SHORT, move |turn| {
+        let resource = resource(turn, &id)?;
         let mut known = details(turn, resource);
         known.extend(given.into_iter().map(|(key, value)| (key, json!(value))));
         turn.world.set(resource, "details", serde_json::Value::Object(known));
@@ -253,9 +255,11 @@ fn add_details(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 }
 
 fn remove_details(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let resource = resource(turn, &turn.needed("resourceid")?)?;
+    let id = turn.needed("resourceid")?;
     let key = turn.arguments.text("key").map(str::to_owned);
-    Ok(turn.job(resource, WORK_SHORT, move |turn| {
+    let subject = turn.caller.account;
+    Ok(turn.job(subject, WORK_SHORT, move |turn| {
+        let resource = resource(turn, &id)?;
         let mut known = details(turn, resource);
         match key {
             Some(key) => drop(known.remove(&key)),

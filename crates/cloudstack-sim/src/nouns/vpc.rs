@@ -449,23 +449,26 @@ fn create_item(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 }
 
 fn move_item(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let item_of = |name: &str| {
-        let id = turn.arguments.text(name).and_then(crate::world::parse_id);
-        id.and_then(|id| turn.world.by_id(id)).filter(|row| row.kind == turn.world.kind("networkacl"))
-    };
-    let Some(item) = item_of("id") else {
-        let id = turn.needed("id")?;
-        return Err(Refusal::invalid(format!("Unable to find ACL rule with ID [{id}].")));
-    };
-    let (next, previous) = (item_of("nextaclruleid"), item_of("previousaclruleid"));
-    if next.is_none() && previous.is_none() {
-        return Err(Refusal::invalid("Both previous and next ACL rule IDs cannot be invalid."));
-    }
-    item_is_changeable(turn, Some(item))?;
-    Ok(turn.job(item, WORK_SHORT, move |turn| {
+    let id = turn.needed("id")?;
+    // Whether there are such entries is found out by the job; the list waits for it.
+    let known = item_of(turn, "id").and_then(|item| turn.world.link(item, "aclid"));
+    let subject = known.unwrap_or(turn.caller.account);
+    Ok(turn.job(subject, WORK_SHORT, move |turn| {
+        let Some(item) = item_of(turn, "id") else { return Err(Refusal::invalid(format!("Unable to find ACL rule with ID [{id}]."))) };
+        let (next, previous) = (item_of(turn, "nextaclruleid"), item_of(turn, "previousaclruleid"));
+        if next.is_none() && previous.is_none() {
+            return Err(Refusal::invalid("Both previous and next ACL rule IDs cannot be invalid."));
+        }
+        item_is_changeable(turn, Some(item))?;
         renumber(turn.world, item, next, previous);
         Ok(Outcome::Object(item))
     }))
+}
+
+/// The entry whose id an argument gives as text.
+fn item_of(turn: &Turn<'_>, argument: &str) -> Option<Handle> {
+    let id = turn.arguments.text(argument).and_then(crate::world::parse_id)?;
+    turn.world.by_id(id).filter(|row| row.kind == turn.world.kind("networkacl"))
 }
 
 /// Puts an entry between two others; what is in the way moves on by one.
