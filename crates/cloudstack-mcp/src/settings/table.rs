@@ -96,7 +96,7 @@ settings! {
         /// The folder in which secrets out of results are put for you, each in a file that only you can read, instead of being shown.
         secrets_dir: Option<PathBuf> = None;
         /// What is logged to standard error: `error`, `warn`, `info`, `debug`, or a filter such as `warn,cloudstack_engine=debug`.
-        log: String = "warn".to_owned();
+        log: String = "warn,rmcp=error".to_owned();
     }
 }
 
