@@ -17,6 +17,9 @@ use crate::{
 /// What the catalog calls a job.
 const JOB_ENTITY: &str = "AsyncJobResponse";
 
+/// Kinds of answers that parameters name where they take the id of what the answer is about.
+const ABOUT: [(&str, &str); 2] = [("TemplatePermissionsResponse", "TemplateResponse"), ("TlsDataResponse", "LoadBalancerResponse")];
+
 /// Sub-keys and values of one record of a map.
 pub(crate) type Entry = BTreeMap<String, String>;
 
@@ -215,7 +218,9 @@ impl Arguments {
     }
 
     fn resolve(&self, parameter: &Parameter, text: &str, world: &World) -> Option<Handle> {
-        let kinds: Vec<_> = parameter.entity.iter().filter_map(|entity| world.kind_of_entity(entity)).collect();
+        // What is asked about with an id of its own kind stands for what it is about.
+        let about = |entity: &str| ABOUT.iter().find(|(answer, _)| *answer == entity).and_then(|(_, object)| world.kind_of_entity(object));
+        let kinds: Vec<_> = parameter.entity.iter().filter_map(|entity| about(entity).or_else(|| world.kind_of_entity(entity))).collect();
         let fits = |handle: &Handle| kinds.is_empty() || kinds.contains(&handle.kind) || world.is_related(handle.kind, &kinds);
         if let Some(id) = parse_id(text) {
             return world.by_id(id).filter(fits);

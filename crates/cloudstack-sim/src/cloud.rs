@@ -183,11 +183,9 @@ impl Cloud {
                 (refusal.code, json.into_text(), true)
             }
         };
-        let mut text = String::with_capacity(body.len() + envelope.len() + 8);
-        text.push_str("{\"");
-        text.push_str(envelope);
-        text.push_str("\":");
-        text.push_str(&body);
+        // In place: a long list is not copied once more.
+        let mut text = body;
+        text.insert_str(0, &format!("{{\"{envelope}\":"));
         text.push('}');
         if wants_json {
             headers.push(("content-type", "application/json;charset=utf-8".to_owned()));

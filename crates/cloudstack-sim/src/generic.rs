@@ -59,7 +59,7 @@ pub(crate) fn prepare_kinds(world: &mut World, command: &Command, catalog: &Cata
 }
 
 /// Shapes that differ between commands carry a number after `#`.
-fn entity_of(shape: &str) -> &str {
+pub(crate) fn entity_of(shape: &str) -> &str {
     shape.split('#').next().unwrap_or(shape)
 }
 

@@ -3,6 +3,8 @@
 //! Not a model of JSON: lists of hundreds of objects are rendered on every call, and building a tree first would cost
 //! several times the rendering.
 
+use std::fmt::Write;
+
 use serde_json::Value;
 
 /// Text that grows member by member. Commas are put where they belong.
@@ -59,7 +61,9 @@ impl Json {
 
     /// A whole number.
     pub(crate) fn number(&mut self, number: i64) {
-        self.raw(&number.to_string());
+        self.separate();
+        // Writing into text cannot fail.
+        let _ = write!(self.text, "{number}");
     }
 
     /// A number with decimals.
@@ -97,6 +101,12 @@ impl Json {
 
     fn quote(&mut self, text: &str) {
         self.text.push('"');
+        // Looking at all bytes without a branch is faster than stopping early, and almost every text is plain.
+        if !text.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\')) {
+            self.text.push_str(text);
+            self.text.push('"');
+            return;
+        }
         let mut plain = 0;
         for (at, byte) in text.bytes().enumerate() {
             let escape = match byte {

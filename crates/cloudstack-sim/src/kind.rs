@@ -195,6 +195,10 @@ pub(crate) const TAGS: Member = member("tags", From::Tags);
 /// No comments are kept.
 pub(crate) const HAS_ANNOTATIONS: Member = always("hasannotations", Constant::Flag(false));
 
+/// The fields that hold the id of kinds without a field of that name.
+pub(crate) const DEVICE_IDS: [&str; 9] =
+    ["lbdeviceid", "fwdeviceid", "bcfdeviceid", "vcsdeviceid", "nvpdeviceid", "vsmdeviceid", "uuid", "nsxprovideruuid", "tungstenprovideruuid"];
+
 /// A kind, ready for use.
 #[derive(Debug)]
 pub(crate) struct Kind {
@@ -268,6 +272,8 @@ impl Kind {
             let name = key(&field.name);
             let from = match field.name.as_str() {
                 "id" => PreparedFrom::Plain(From::Id),
+                // Devices have their ids under names of their own.
+                name if !has("id") && DEVICE_IDS.contains(&name) => PreparedFrom::Plain(From::Id),
                 "account" if owned => PreparedFrom::Plain(From::Account),
                 "domainid" if owned => PreparedFrom::Plain(From::DomainId),
                 "domain" if owned => PreparedFrom::Plain(From::Domain),
@@ -392,6 +398,23 @@ impl World {
         }
     }
 
+    /// Whether a member reads as wanted, in any case; nothing where it has no text. Most rows are looked at in vain, so
+    /// that plain fields are compared where they lie.
+    pub(crate) fn member_is(&self, handle: Handle, member: Prepared, viewer: Viewer, wanted: &str) -> Option<bool> {
+        let stored = match member.from {
+            PreparedFrom::Field(key, _) => self.datum(handle, key),
+            PreparedFrom::Linked(link, key, false) => match self.datum(handle, link)? {
+                Datum::Link(target) => self.datum(*target, key),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(Datum::Text(text)) = stored {
+            return Some(is_same(text, wanted));
+        }
+        self.member_text(handle, member, viewer).map(|text| is_same(&text, wanted))
+    }
+
     /// The field whose reference a member follows to an id, if that is what it does.
     pub(crate) fn member_link(member: Prepared) -> Option<Key> {
         match member.from {
@@ -493,6 +516,11 @@ impl World {
         }
         json.close_array();
     }
+}
+
+/// Whether two texts are the same in any case.
+fn is_same(text: &str, wanted: &str) -> bool {
+    text.eq_ignore_ascii_case(wanted) || !(text.is_ascii() && wanted.is_ascii()) && text.to_lowercase() == wanted.to_lowercase()
 }
 
 fn write_constant(name: &str, constant: Constant, json: &mut Json) {

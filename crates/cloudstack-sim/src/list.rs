@@ -94,7 +94,7 @@ fn filtered(turn: &Turn<'_>, kind: KindId, scope: &Scope, keep: &dyn Fn(&World, 
     let world = &*turn.world;
     let Some(description) = world.description(kind) else { return Vec::new() };
     let filters = filters(turn, kind);
-    let keyword = turn.arguments.text("keyword").map(str::to_lowercase);
+    let keyword = turn.arguments.text("keyword").map(Keyword::new);
     let viewer = turn.viewer();
     let ids = wanted_ids(turn);
     let tags: Vec<(String, String)> =
@@ -102,7 +102,7 @@ fn filtered(turn: &Turn<'_>, kind: KindId, scope: &Scope, keep: &dyn Fn(&World, 
     let fits = |row: &Handle| {
         ids.as_ref().is_none_or(|ids| ids.contains(row))
             && filters.iter().all(|filter| passes(turn, *row, filter, viewer))
-            && keyword.as_ref().is_none_or(|keyword| description.keywords.iter().any(|key| contains(world, *row, *key, keyword)))
+            && keyword.as_ref().is_none_or(|keyword| description.keywords.iter().any(|key| keyword.is_in(world, *row, *key)))
             && (tags.is_empty() || tags.iter().any(|tag| has_tag(world, *row, tag)))
             && keep(world, *row)
     };
@@ -112,7 +112,10 @@ fn filtered(turn: &Turn<'_>, kind: KindId, scope: &Scope, keep: &dyn Fn(&World, 
             rows.sort_unstable();
             rows
         }
-        _ => world.rows(kind).filter(|row| in_scope(world, *row, scope)).filter(fits).collect(),
+        _ => {
+            let reach = Reach::new(world, kind, scope);
+            world.rows(kind).filter(|row| reach.holds(world, *row)).filter(fits).collect()
+        }
     };
     if description.newest_first {
         rows.reverse();
@@ -124,8 +127,41 @@ fn owned_rows(world: &World, kind: KindId, account: Handle) -> Vec<Handle> {
     if kind == account.kind { vec![account] } else { world.owned(kind, account).collect() }
 }
 
-fn in_scope(world: &World, row: Handle, scope: &Scope) -> bool {
-    let Some(owner) = world.owner(row) else { return true };
+/// A scope in the form that is quick to ask for each row of a large table.
+enum Reach {
+    /// Every row.
+    Everything,
+    /// Rows of accounts, by the account's number.
+    Owners(Vec<bool>),
+    /// Rows that are accounts themselves.
+    Accounts(Vec<bool>),
+}
+
+impl Reach {
+    fn new(world: &World, kind: KindId, scope: &Scope) -> Self {
+        if *scope == (Scope::All { projects: true }) {
+            return Self::Everything;
+        }
+        let accounts = world.kind("account");
+        let mut within = Vec::new();
+        for account in world.all_rows(accounts) {
+            within.push(in_scope(world, account, scope));
+        }
+        if kind == accounts { Self::Accounts(within) } else { Self::Owners(within) }
+    }
+
+    fn holds(&self, world: &World, row: Handle) -> bool {
+        let (within, owner) = match self {
+            Self::Everything => return true,
+            Self::Accounts(within) => (within, Some(row.row)),
+            Self::Owners(within) => (within, world.owner_number(row)),
+        };
+        owner.is_none_or(|owner| within.get(owner as usize).copied().unwrap_or(false))
+    }
+}
+
+/// Whether the rows of an account are in a scope.
+fn in_scope(world: &World, owner: Handle, scope: &Scope) -> bool {
     let is_project = world.link(owner, "project").is_some();
     match scope {
         Scope::All { projects } => *projects || !is_project,
@@ -234,17 +270,41 @@ fn filters<'a>(turn: &'a Turn<'_>, kind: KindId) -> Vec<Filter<'a>> {
 fn passes(turn: &Turn<'_>, row: Handle, filter: &Filter<'_>, viewer: Viewer) -> bool {
     match filter {
         Filter::Link(key, object) => turn.world.datum(row, *key) == Some(&Datum::Link(*object)),
-        Filter::Text(member, wanted) => match turn.world.member_text(row, *member, viewer) {
-            Some(text) => text.eq_ignore_ascii_case(wanted) || text.to_lowercase() == wanted.to_lowercase(),
+        Filter::Text(member, wanted) => match turn.world.member_is(row, *member, viewer, wanted) {
+            Some(is) => is,
             None => wanted.eq_ignore_ascii_case("false"),
         },
         Filter::Own(filter) => filter(turn, row),
     }
 }
 
-fn contains(world: &World, row: Handle, key: Key, keyword: &str) -> bool {
-    let Some(Datum::Text(text)) = world.datum(row, key) else { return false };
-    like(&text.to_lowercase(), &format!("%{keyword}%"))
+/// What `keyword` asks for.
+enum Keyword {
+    /// Plain ASCII letters in lower case, without wildcards: the usual case, and a quick one.
+    Plain(Box<[u8]>),
+    /// A pattern in lower case.
+    Pattern(String),
+}
+
+impl Keyword {
+    fn new(keyword: &str) -> Self {
+        let keyword = keyword.to_lowercase();
+        if keyword.is_ascii() && !keyword.contains(['%', '_']) { Self::Plain(keyword.into_bytes().into()) } else { Self::Pattern(format!("%{keyword}%")) }
+    }
+
+    fn is_in(&self, world: &World, row: Handle, key: Key) -> bool {
+        let Some(Datum::Text(text)) = world.datum(row, key) else { return false };
+        match self {
+            Self::Plain(keyword) if text.is_ascii() => {
+                let Some((first, _)) = keyword.split_first() else { return true };
+                // Most windows differ in their first letter already.
+                let mut windows = text.as_bytes().windows(keyword.len());
+                windows.any(|window| window.first().is_some_and(|letter| letter.eq_ignore_ascii_case(first)) && window.eq_ignore_ascii_case(keyword))
+            }
+            Self::Plain(keyword) => text.to_lowercase().as_bytes().windows(keyword.len().max(1)).any(|window| window == &**keyword),
+            Self::Pattern(pattern) => like(&text.to_lowercase(), pattern),
+        }
+    }
 }
 
 /// Matches with SQL's wildcards.

@@ -121,6 +121,9 @@ pub(crate) enum Outcome {
 /// What single users and accounts do not show, but lists do.
 const LISTED_ONLY: &str = "apikeyaccess";
 
+/// What a row of a list takes in an answer, generously: a machine with its NIC.
+const ROW_BYTES: usize = 4_096;
+
 /// A function that answers a command.
 pub(crate) type Handler = fn(&mut Turn<'_>) -> Result<Outcome, Refusal>;
 
@@ -255,7 +258,7 @@ impl Turn<'_> {
 
     fn list_body(&self, rows: &[Handle], count: usize) -> String {
         let without = self.without();
-        let mut json = Json::with_capacity(128 + rows.len() * 1024);
+        let mut json = Json::with_capacity(128 + rows.len() * ROW_BYTES);
         json.open();
         if count > 0 {
             json.key("count");

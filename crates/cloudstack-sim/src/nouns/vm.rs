@@ -155,9 +155,10 @@ pub(super) const TABLES: Tables = Tables {
 };
 
 fn has_state(turn: &Turn<'_>, vm: Handle) -> bool {
-    let wanted = turn.arguments.given("state").unwrap_or_default().to_ascii_lowercase();
-    let state = turn.world.text(vm, "state").unwrap_or_default().to_ascii_lowercase();
-    if wanted == "present" { state != "destroyed" && state != "expunging" } else { state == wanted }
+    let wanted = turn.arguments.given("state").unwrap_or_default();
+    let state = turn.world.text(vm, "state").unwrap_or_default();
+    let is = |word: &str| state.eq_ignore_ascii_case(word);
+    if wanted.eq_ignore_ascii_case("present") { !is("Destroyed") && !is("Expunging") } else { is(wanted) }
 }
 
 fn running(world: &World, vm: Handle, shown: Shown) -> Option<Shown> {
