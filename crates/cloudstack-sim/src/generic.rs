@@ -69,7 +69,7 @@ pub(crate) fn answer(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let kind = listed.or_else(|| turn.world.kind_of_entity(entity_of(&turn.command.shape)));
     let Some(kind) = kind.filter(|_| turn.command.shape != PLAIN) else { return plain(turn) };
     if turn.command.is_list() && !turn.command.name.starts_with(|letter: char| letter != 'l' && letter != 'f' && letter != 's' && letter != 'q') {
-        return list::list(turn, kind);
+        return listed_whole(turn, kind);
     }
     let target = target(turn);
     let verb = first_word(&turn.command.name);
@@ -82,9 +82,19 @@ pub(crate) fn answer(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
             Ok(Outcome::Object(target))
         }
         _ if MAKING.contains(&verb.as_str()) => make(turn, kind, target),
-        _ if turn.command.is_list() => list::list(turn, kind),
+        _ if turn.command.is_list() => listed_whole(turn, kind),
         _ => Ok(described(turn)),
     }
+}
+
+/// A list, whole where its command knows no pages.
+fn listed_whole(turn: &mut Turn<'_>, kind: KindId) -> Result<Outcome, Refusal> {
+    if turn.command.is_paged() {
+        return list::list(turn, kind);
+    }
+    let rows = list::matching(turn, kind, &|_, _| true)?;
+    let count = rows.len();
+    Ok(Outcome::List(rows, count))
 }
 
 /// The lower-case word that a command's name starts with.

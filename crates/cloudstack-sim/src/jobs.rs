@@ -22,6 +22,8 @@ use crate::{
     world::{Handle, World, id_text, parse_id},
 };
 
+/// What 4.20 calls its management server: its address as a number.
+const MANAGEMENT_SERVER_NUMBER: i64 = 2_130_706_433;
 /// The code of jobs that a restart cut off.
 const CUT_OFF: u16 = 530;
 
@@ -111,7 +113,6 @@ impl World {
     fn finish_job(&mut self, id: &str, pending: Pending, server: &Server) {
         let Some((caller, command)) = self.jobs.by_id.get(id).map(|job| (job.caller, Arc::clone(&job.command))) else { return };
         let Pending { finish, arguments, event } = pending;
-        self.jobs.at_work.retain(|_, job| job != id);
         let mut turn = Turn { world: self, caller, command, arguments, server, by_get: false };
         let outcome = finish(&mut turn);
         let (code, result) = match &outcome {
@@ -122,6 +123,7 @@ impl World {
                 (refusal.job_code(), json.into_text())
             }
         };
+        turn.world.jobs.at_work.retain(|_, job| job != id);
         if let Some(event) = &event {
             let phase = if outcome.is_ok() { Phase::Completed } else { Phase::Failed };
             events::record(&mut turn, event, phase);
@@ -309,8 +311,13 @@ fn write(world: &World, job: &Job, json: &mut Json) {
     if job.ending.is_none()
         && let Some(server) = world.rows(world.kind("managementserver")).next()
     {
-        json.member("managementserverid", &world.id(server));
-        json.member("managementservername", world.text(server, "name").unwrap_or_default());
+        if world.is_old {
+            json.key("managementserverid");
+            json.number(MANAGEMENT_SERVER_NUMBER);
+        } else {
+            json.member("managementserverid", &world.id(server));
+            json.member("managementservername", world.text(server, "name").unwrap_or_default());
+        }
     }
     json.member("created", &cloudstack_api::clock::timestamp(job.created));
     if let Some(ending) = &job.ending {

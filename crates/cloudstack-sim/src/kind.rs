@@ -11,6 +11,9 @@ use crate::{
     world::{Datum, Handle, Key, World},
 };
 
+/// Lists that stay, empty, when their items are left out.
+const EMPTIED: [&str; 2] = ["nic", "affinitygroup"];
+
 /// A kind as its file under `nouns/` describes it.
 #[derive(Debug)]
 pub(crate) struct Noun {
@@ -325,8 +328,13 @@ impl World {
                 Seen::Root => viewer.root,
                 Seen::Others => !viewer.root,
             };
-            if seen && !without.contains(&member.name) {
+            if !seen {
+                continue;
+            }
+            if !without.contains(&member.name) {
                 self.render_member(handle, *member, viewer, json);
+            } else if EMPTIED.contains(&self.name_of(member.name)) {
+                write_constant(self.name_of(member.name), Constant::Empty, json);
             }
         }
     }

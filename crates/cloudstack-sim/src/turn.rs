@@ -118,11 +118,10 @@ pub(crate) enum Outcome {
     Nothing,
 }
 
-/// What single users and accounts do not show, but lists do.
-const LISTED_ONLY: &str = "apikeyaccess";
-
 /// What a row of a list takes in an answer, generously: a machine with its NIC.
 const ROW_BYTES: usize = 4_096;
+/// What single users and accounts do not show, but lists do.
+const LISTED_ONLY: &str = "apikeyaccess";
 
 /// A function that answers a command.
 pub(crate) type Handler = fn(&mut Turn<'_>) -> Result<Outcome, Refusal>;
@@ -226,7 +225,10 @@ impl Turn<'_> {
             Outcome::Object(handle) => {
                 json.open();
                 json.key(object);
-                let unlisted: Vec<_> = self.world.known_key(LISTED_ONLY).into_iter().collect();
+                let mut unlisted = self.without();
+                if self.command.name != "createAccount" {
+                    unlisted.extend(self.world.known_key(LISTED_ONLY));
+                }
                 self.world.render_without(*handle, self.viewer(), &unlisted, &mut json);
                 json.close();
             }
@@ -267,8 +269,17 @@ impl Turn<'_> {
         if !rows.is_empty() {
             json.key(self.command.reply.object.as_deref().unwrap_or("null"));
             json.open_array();
+            let is_measured = self.command.name.ends_with("Metrics");
             for row in rows {
-                self.world.render_without(*row, self.viewer(), &without, &mut json);
+                json.open();
+                if is_measured {
+                    for (name, value) in crate::nouns::metrics::of_row(self.world, *row) {
+                        json.key(&name);
+                        json.value(&value);
+                    }
+                }
+                self.world.render_members(*row, self.viewer(), &without, &mut json);
+                json.close();
             }
             json.close_array();
         }
@@ -278,7 +289,7 @@ impl Turn<'_> {
 
     /// The members that the argument `details` leaves out.
     fn without(&self) -> Vec<crate::world::Key> {
-        let wanted = self.arguments.list("details");
+        let wanted = if self.command.name == "updateVMAffinityGroup" { vec!["affgrp"] } else { self.arguments.list("details") };
         if wanted.is_empty() || wanted.contains(&"all") {
             return Vec::new();
         }

@@ -104,6 +104,10 @@ pub(crate) fn check(turn: &Turn<'_>, account: Handle, wanted: &[(&str, i64)]) ->
 pub(crate) fn show(world: &World, account: Handle, _: Viewer, json: &mut Json) {
     for number in SHOWN {
         let Some(resource) = RESOURCES.get(*number) else { continue };
+        // Projects own no projects.
+        if resource.name == "project" && world.link(account, "project").is_some() {
+            continue;
+        }
         write(resource, limit(world, account, *number), used(world, account, resource), json);
         if resource.name == "template" {
             let vms = |state: &str| world.owned(world.kind("virtualmachine"), account).filter(|vm| world.text(*vm, "state") == Some(state)).count();

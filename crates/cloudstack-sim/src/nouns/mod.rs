@@ -16,6 +16,7 @@ mod guard;
 mod image;
 mod key;
 mod limit;
+pub(crate) mod metrics;
 mod network;
 mod offering;
 mod place;
@@ -167,6 +168,7 @@ const TABLES: &[Tables] = &[
     image::TABLES,
     key::TABLES,
     limit::TABLES,
+    metrics::TABLES,
     network::TABLES,
     offering::TABLES,
     place::TABLES,

@@ -1,9 +1,10 @@
 //! Guest networks, their virtual routers and the NICs in them.
 
+use serde_json::{Value, json};
 use super::{Filter, Tables};
 use crate::{
     kind::{
-        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, always, computed, field, flag,
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed, field, flag,
         linked, own, own_or,
     },
     list,
@@ -59,7 +60,7 @@ pub(crate) const NETWORK_NOUN: Noun = Noun {
         linked("vpcname", "vpc", "name"),
         linked("aclid", "acl", "id"),
         linked("aclname", "acl", "name"),
-        linked("service", "offering", "service"),
+        computed("service", services),
         own("networkdomain"),
         linked("physicalnetworkid", "physicalnetwork", "id"),
         flag("restartrequired"),
@@ -147,17 +148,42 @@ pub(crate) const NIC_NOUN: Noun = Noun {
         linked("netmask", "network", "netmask"),
         linked("gateway", "network", "gateway"),
         own("ipaddress"),
-        linked("isolationuri", "network", "broadcasturi"),
-        linked("broadcasturi", "network", "broadcasturi"),
+        computed("isolationuri", uri),
+        computed("broadcasturi", uri),
         own_or("traffictype", Constant::Text("Guest")),
         linked("type", "network", "type"),
         flag("isdefault"),
         own("macaddress"),
-        own_or("secondaryip", Constant::Empty),
+        own("secondaryip"),
         always("extradhcpoption", Constant::Empty),
         field("deviceid", "deviceid"),
     ],
 };
+
+/// What services of networks can do: service, provider, capabilities as JSON.
+const CAPABILITIES: &str = include_str!("../../data/capabilities.tsv");
+
+/// The services of a network: those of its offering with what their providers can do.
+fn services(world: &World, network: Handle, _: Viewer) -> Option<Shown> {
+    let offered = world.tree(world.link(network, "offering")?, "service").and_then(Value::as_array)?;
+    let shown = offered.iter().map(|service| {
+        let name = service.get("name").and_then(Value::as_str).unwrap_or_default();
+        let provider = service.pointer("/provider/0/name").and_then(Value::as_str).unwrap_or_default();
+        let rows = || CAPABILITIES.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('\t')?.split_once('\t'));
+        let found = rows().find(|(known, _)| *known == provider).or_else(|| rows().next());
+        let can: Value = found.and_then(|(_, can)| serde_json::from_str(can).ok()).unwrap_or_else(|| json!([]));
+        json!({"name": name, "provider": [{"name": provider}], "capability": can})
+    });
+    Some(Shown::Raw(Value::Array(shown.collect()).to_string()))
+}
+
+/// Where a NIC is on the wire. One whose machine was stopped is nowhere.
+fn uri(world: &World, nic: Handle, _: Viewer) -> Option<Shown> {
+    if world.flag(nic, "released") {
+        return None;
+    }
+    world.text(world.link(nic, "network")?, "broadcasturi").map(|uri| Shown::Text(uri.to_owned()))
+}
 
 /// The commands and filters of networks.
 pub(super) const TABLES: Tables = Tables {
@@ -510,11 +536,11 @@ fn add_ip(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     check_address(turn.world, &Wish { network, address: Some(address.clone()) })?;
     turn.world.set(network, "lastaddress", last);
     let id = crate::world::id_text(turn.world.fresh_id());
-    let mut known = turn.world.tree(nic, "secondaryip").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
-    known.push(serde_json::json!({"id": id, "ipaddress": address}));
-    let shown = serde_json::json!({"id": id, "ipaddress": address, "nicid": turn.world.id(nic)}).to_string();
+    let mut known = turn.world.tree(nic, "secondaryip").and_then(Value::as_array).cloned().unwrap_or_default();
+    known.push(json!({"id": id, "ipaddress": address}));
+    let shown = json!({"id": id, "ipaddress": address, "nicid": turn.world.id(nic)}).to_string();
     let Outcome::Job(mut work) = turn.job(nic, WORK_SHORT, move |turn| {
-        turn.world.set(nic, "secondaryip", serde_json::Value::Array(known));
+        turn.world.set(nic, "secondaryip", Value::Array(known));
         Ok(Outcome::Shown("nicsecondaryip".to_owned(), shown))
     }) else {
         return Ok(Outcome::Success);
@@ -529,14 +555,14 @@ fn remove_ip(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let holds = |nic: &Handle| {
         turn.world
             .tree(*nic, "secondaryip")
-            .and_then(serde_json::Value::as_array)
+            .and_then(Value::as_array)
             .is_some_and(|all| all.iter().any(|one| one.get("id") == Some(&id.as_str().into())))
     };
     let Some(nic) = turn.world.rows(nics).find(holds) else { return Err(Refusal::invalid(format!("Unable to find secondary ip address by id {id}"))) };
     Ok(turn.job(nic, WORK_SHORT, move |turn| {
-        let mut known = turn.world.tree(nic, "secondaryip").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
+        let mut known = turn.world.tree(nic, "secondaryip").and_then(Value::as_array).cloned().unwrap_or_default();
         known.retain(|one| one.get("id") != Some(&id.as_str().into()));
-        turn.world.set(nic, "secondaryip", serde_json::Value::Array(known));
+        turn.world.set(nic, "secondaryip", Value::Array(known));
         Ok(Outcome::Success)
     }))
 }

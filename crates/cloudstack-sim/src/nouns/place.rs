@@ -4,12 +4,16 @@ use serde_json::json;
 
 use super::Tables;
 use crate::{
-    kind::{CREATED, Constant, HAS_ANNOTATIONS, ID, Noun, Shown, TAGS, always, computed, flag, linked, own, own_or},
+    kind::{CREATED, Constant, HAS_ANNOTATIONS, ID, Noun, Shown, TAGS, Viewer, always, computed, flag, linked, own, own_or},
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_MEDIUM, WORK_SHORT},
     world::{Handle, World},
 };
 
+/// What can happen to a host's connection.
+const HOST_EVENTS: &str = "ManagementServerDown; Remove; HostDown; ShutdownRequested; Ping; StartAgentRebalance; AgentConnected; PingTimeout; AgentDisconnected";
+/// The part of a zone that is its public network, whose id addresses and ranges tell.
+pub(super) const PUBLIC_NETWORK: u32 = 1;
 /// Bytes of a MiB.
 const MIB: i64 = 1 << 20;
 
@@ -123,29 +127,64 @@ pub(crate) const HOST_NOUN: Noun = Noun {
         own("hypervisor"),
         own("cpunumber"),
         own("cpuspeed"),
-        computed("cpuallocated", |world, host, _| Some(Shown::Text(percent(allocated(world, host, "cpunumber"), world.number(host, "cpunumber"))))),
-        always("cpuused", Constant::Text("0%")),
+        computed("cpuallocated", share_of_processors),
+        computed("cpuused", |world, host, _| is_routing(world, host).then(|| Shown::Text("0%".to_owned()))),
+        computed("cpuallocatedvalue", |world, host, _| {
+            is_routing(world, host).then(|| Shown::Number(allocated(world, host, "cpunumber") * world.number(host, "cpuspeed")))
+        }),
+        computed("cpuallocatedpercentage", share_of_processors),
+        computed("cpuallocatedwithoverprovisioning", share_of_processors),
+        computed("cpuwithoverprovisioning", |world, host, _| {
+            let total = world.number(host, "cpunumber") * world.number(host, "cpuspeed");
+            is_routing(world, host).then(|| Shown::Text(total.to_string()))
+        }),
+        computed("cpuloadaverage", |world, host, _| is_routing(world, host).then_some(Shown::Number(0))),
+        computed("networkkbsread", |world, host, _| is_routing(world, host).then_some(Shown::Number(32_768))),
+        computed("networkkbswrite", |world, host, _| is_routing(world, host).then_some(Shown::Number(16_384))),
         own("memorytotal"),
+        computed("memorywithoverprovisioning", |world, host, _| {
+            is_routing(world, host).then(|| Shown::Text(world.number(host, "memorytotal").to_string()))
+        }),
+        computed("memoryallocatedpercentage", |world, host, _| {
+            let share = percent(allocated(world, host, "memory") * MIB, world.number(host, "memorytotal"));
+            is_routing(world, host).then_some(Shown::Text(share))
+        }),
+        computed("memoryallocatedbytes", |world, host, _| is_routing(world, host).then(|| Shown::Number(allocated(world, host, "memory") * MIB))),
         computed("memoryallocated", |world, host, _| Some(Shown::Number(allocated(world, host, "memory") * MIB))),
-        always("memoryused", Constant::Number(0)),
-        own_or("capabilities", Constant::Text("hvm")),
+        computed("memoryused", |world, host, _| is_routing(world, host).then_some(Shown::Number(0))),
+        computed("capabilities", |world, host, _| is_routing(world, host).then(|| Shown::Text("hvm".to_owned()))),
+        always("lastpinged", Constant::Text("1970-01-21T07:01:24+0000")),
+        linked("virtualmachineid", "systemvm", "id"),
         linked("clusterid", "cluster", "id"),
         linked("clustername", "cluster", "name"),
+        computed("clustertype", |world, host, _| world.link(host, "cluster").map(|_| Shown::Text("CloudManaged".to_owned()))),
         linked("managementserverid", "managementserver", "id"),
         linked("managementservername", "managementserver", "name"),
         flag("islocalstorageactive"),
         CREATED,
+        always("events", Constant::Text(HOST_EVENTS)),
+        own_or("hostha", Constant::Raw("{\"haenable\":false,\"hastate\":\"Disabled\"}")),
+        own_or("outofbandmanagement", Constant::Raw("{\"powerstate\":\"Disabled\",\"enabled\":false}")),
         own("hosttags"),
         own_or("resourcestate", Constant::Text("Enabled")),
         own("hypervisorversion"),
-        flag("hahost"),
-        flag("ueficapability"),
-        always("arch", Constant::Text("x86_64")),
+        computed("hahost", |world, host, _| is_routing(world, host).then(|| Shown::Flag(world.flag(host, "hahost")))),
+        computed("ueficapability", |world, host, _| is_routing(world, host).then_some(Shown::Flag(false))),
+        computed("arch", |world, host, _| is_routing(world, host).then(|| Shown::Text("x86_64".to_owned()))),
         HAS_ANNOTATIONS,
         computed("jobid", |world, host, _| world.job_on(host).map(|job| Shown::Text(job.to_owned()))),
         computed("jobstatus", |world, host, _| world.job_on(host).map(|_| Shown::Number(0))),
     ],
 };
+
+/// Whether machines run on a host; agents of system VMs are hosts too.
+fn is_routing(world: &World, host: Handle) -> bool {
+    world.text(host, "type") == Some("Routing")
+}
+
+fn share_of_processors(world: &World, host: Handle, _: Viewer) -> Option<Shown> {
+    is_routing(world, host).then(|| Shown::Text(percent(allocated(world, host, "cpunumber"), world.number(host, "cpunumber"))))
+}
 
 /// A primary storage.
 pub(crate) const POOL_NOUN: Noun = Noun {
@@ -168,11 +207,14 @@ pub(crate) const POOL_NOUN: Noun = Noun {
         own_or("type", Constant::Text("NetworkFilesystem")),
         linked("clusterid", "cluster", "id"),
         linked("clustername", "cluster", "name"),
+        computed("capacitybytes", |world, pool, _| Some(Shown::Number(world.number(pool, "disksizetotal")))),
         own("disksizetotal"),
         computed("disksizeallocated", |world, pool, _| {
             Some(Shown::Number(world.referring("volume", "pool", pool).map(|volume| world.number(volume, "size")).sum()))
         }),
         always("disksizeused", Constant::Number(0)),
+        always("capacityiops", Constant::Number(1_000_000)),
+        always("usediops", Constant::Number(500_000)),
         own("tags"),
         flag("istagarule"),
         own_or("state", Constant::Text("Up")),
@@ -182,6 +224,7 @@ pub(crate) const POOL_NOUN: Noun = Noun {
         own_or("provider", Constant::Text("DefaultPrimary")),
         always("storagecapabilities", Constant::Raw("{\"VOLUME_SNAPSHOT_QUIESCEVM\":\"false\"}")),
         flag("managed"),
+        own_or("details", Constant::Raw("{}")),
         HAS_ANNOTATIONS,
     ],
 };
@@ -266,6 +309,7 @@ pub(crate) const VLAN_RANGE_NOUN: Noun = Noun {
         own("cidr"),
         own("startip"),
         own("endip"),
+        computed("networkid", |world, range, _| Some(Shown::Text(world.derived_id(world.link(range, "zone")?, PUBLIC_NETWORK)))),
         linked("physicalnetworkid", "physicalnetwork", "id"),
         flag("forsystemvms"),
     ],
@@ -291,14 +335,23 @@ pub(crate) const SYSTEM_VM_NOUN: Noun = Noun {
         linked("podname", "pod", "name"),
         linked("hostid", "host", "id"),
         linked("hostname", "host", "name"),
+        computed("hostcontrolstate", |world, vm, _| world.link(vm, "host").map(|_| Shown::Text("Enabled".to_owned()))),
         always("hypervisor", Constant::Text("Simulator")),
         own("privateip"),
+        own_or("privatemacaddress", Constant::Text("1e:01:98:00:00:01")),
+        own_or("privatenetmask", Constant::Text("255.255.255.0")),
         own("linklocalip"),
+        own_or("linklocalmacaddress", Constant::Text("0e:00:a9:fe:4c:fe")),
+        own_or("linklocalnetmask", Constant::Text("255.255.0.0")),
         own("publicip"),
+        own_or("publicmacaddress", Constant::Text("1e:01:65:00:00:c8")),
+        own_or("publicnetmask", Constant::Text("255.255.255.0")),
+        linked("templateid", "template", "id"),
+        linked("templatename", "template", "name"),
         CREATED,
         own_or("state", Constant::Text("Running")),
-        own_or("agentstate", Constant::Text("Up")),
-        own("version"),
+        computed("activeviewersessions", |world, vm, _| (world.text(vm, "systemvmtype") == Some("consoleproxy")).then_some(Shown::Number(0))),
+        own("agentstate"),
         flag("isdynamicallyscalable"),
         linked("serviceofferingid", "offering", "id"),
         linked("serviceofferingname", "offering", "name"),
@@ -539,16 +592,21 @@ fn capacity(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         (5, "PRIVATE_IP", 4, 199),
         (6, "SECONDARY_STORAGE", 0, 0),
         (7, "VLAN", 0, 101),
+        (19, "GPU", 0, 0),
         (90, "CPU_CORE", used("cpunumber"), total("cpunumber")),
     ];
     let wanted = turn.arguments.number("type");
     let zone = only_zone(world);
     let (id, name) = (zone.map(|zone| world.id(zone)).unwrap_or_default(), zone.map(|zone| world.string(zone, "name")).unwrap_or_default());
-    let shown = rows.into_iter().filter(|(kind, ..)| wanted.is_none_or(|wanted| wanted == *kind)).map(|(kind, word, used, total)| {
+    let shown = rows.into_iter().filter(|(kind, ..)| wanted.is_none_or(|wanted| wanted == *kind) && !(*kind == 19 && world.is_old)).map(|(kind, word, used, total)| {
         let hundredths = (used * 10_000).checked_div(total).unwrap_or(0);
         let percent = format!("{}.{:02}", hundredths / 100, hundredths % 100);
         let percent = percent.trim_end_matches('0').trim_end_matches('.').to_owned();
-        json!({"type": kind, "name": word, "zoneid": id, "zonename": name, "capacityallocated": used, "capacityused": used, "capacitytotal": total, "percentused": percent}).to_string()
+        let mut row = json!({"type": kind, "name": word, "zoneid": id, "zonename": name, "capacityused": used, "capacitytotal": total, "percentused": percent});
+        if matches!(word, "MEMORY" | "CPU" | "CPU_CORE" | "GPU") {
+            row["capacityallocated"] = used.into();
+        }
+        row.to_string()
     });
     let items: Vec<String> = shown.collect();
     Ok(Outcome::Rendered(items.join(","), items.len()))

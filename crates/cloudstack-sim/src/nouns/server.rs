@@ -118,8 +118,7 @@ fn capabilities(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         "additionalconfigenabled": false
     });
     let root = turn.caller.is_root();
-    let is_user = turn.caller.kind == RoleType::User;
-    let allowed = |name: &str| !is_user || setting(turn.world, name) == Some("true");
+    let allowed = |name: &str| may(turn, name);
     let users = [
         ("allowuserviewdestroyedvm", allowed("allow.user.view.destroyed.vm")),
         ("allowuserexpungerecovervm", allowed("allow.user.expunge.recover.vm")),
@@ -130,6 +129,11 @@ fn capabilities(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     members.extend(users.map(|(name, is_on)| (name.to_owned(), is_on.into())));
     let shown: Map<String, Value> = members.into_iter().filter(|(name, _)| in_release(name) && (root || name != "extensionspath")).collect();
     Ok(Outcome::Shown("capability".to_owned(), Value::Object(shown).to_string()))
+}
+
+/// Whether a setting allows users what admins may anyhow.
+pub(super) fn may(turn: &Turn<'_>, name: &str) -> bool {
+    turn.caller.kind != RoleType::User || setting(turn.world, name) == Some("true")
 }
 
 /// The value of a global setting.

@@ -120,9 +120,12 @@ pub(crate) const ROLE_NOUN: Noun = Noun {
         ID,
         own("name"),
         own("description"),
-        own_or("ispublic", Constant::Flag(true)),
+        computed("ispublic", |world, role, _| Some(Shown::Flag(world.field(role, "ispublic").map_or_else(|| world.text(role, "name") != Some(KUBERNETES_ROLE), |_| world.flag(role, "ispublic"))))),
     ],
 };
+
+/// The role that Kubernetes clusters call with: made by the server, shown to nobody.
+const KUBERNETES_ROLE: &str = "Project Kubernetes Service Role";
 
 /// A project.
 pub(crate) const PROJECT_NOUN: Noun = Noun {
@@ -624,7 +627,11 @@ fn list_permissions(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         for (at, rule) in world.roles.get(&role.row).into_iter().flat_map(|role| &role.rules).enumerate() {
             let permission = if rule.permission == Permission::Allow { "allow" } else { "deny" };
             let own = world.derived_id(role, u32::try_from(at).unwrap_or(u32::MAX));
-            rows.push(json!({"id": own, "roleid": id, "rolename": name, "rule": rule.pattern, "permission": permission}).to_string());
+            let mut row = json!({"id": own, "roleid": id, "rolename": name, "rule": rule.pattern, "permission": permission});
+            if name == KUBERNETES_ROLE {
+                row["description"] = format!("Allow {}", rule.pattern).into();
+            }
+            rows.push(row.to_string());
         }
     }
     Ok(Outcome::Rendered(rows.join(","), rows.len()))

@@ -18,6 +18,8 @@ use crate::{
     world::{Datum, Handle, World},
 };
 
+/// How long a machine runs before its statistics are there.
+const STATISTICS_SECONDS: u64 = 45;
 /// How many digits and letters a generated password has.
 const PASSWORD_CHARACTERS: usize = 9;
 
@@ -80,6 +82,8 @@ const VIEW: &[Member] = &[
     computed("diskioread", |world, vm, _| running(world, vm, Shown::Number(0))),
     computed("diskiowrite", |world, vm, _| running(world, vm, Shown::Number(0))),
     linked("guestosid", "ostype", "id"),
+    own("bootmode"),
+    own("boottype"),
     always("rootdeviceid", Constant::Number(0)),
     always("rootdevicetype", Constant::Text("ROOT")),
     always("securitygroup", Constant::Empty),
@@ -88,7 +92,7 @@ const VIEW: &[Member] = &[
     own_or("hypervisor", Constant::Text("Simulator")),
     computed("ipaddress", address),
     own("instancename").root(),
-    own("details"),
+    computed("details", details),
     always("readonlydetails", Constant::Text("dataDiskController,rootDiskController")).others(),
     own("keypairs"),
     computed("affinitygroup", affinity),
@@ -97,7 +101,7 @@ const VIEW: &[Member] = &[
     flag("deleteprotection"),
     linked("ostypeid", "ostype", "id"),
     linked("osdisplayname", "ostype", "description"),
-    always("pooltype", Constant::Text("NetworkFilesystem")),
+    computed("pooltype", |world, vm, _| world.flag(vm, "wasplaced").then(|| Shown::Text("NetworkFilesystem".to_owned()))),
     always("receivedbytes", Constant::Number(0)),
     always("sentbytes", Constant::Number(0)),
     always("arch", Constant::Text("x86_64")).root(),
@@ -162,7 +166,12 @@ fn has_state(turn: &Turn<'_>, vm: Handle) -> bool {
 }
 
 fn running(world: &World, vm: Handle, shown: Shown) -> Option<Shown> {
-    (world.text(vm, "state") == Some("Running")).then_some(shown)
+    if world.text(vm, "state") != Some("Running") {
+        return None;
+    }
+    // Statistics are gathered once a minute: a machine that has just come up has none.
+    let since = world.text(vm, "lastupdated").and_then(crate::dates::parse_strict).and_then(|since| u64::try_from(since).ok()).unwrap_or_default();
+    (world.now.as_secs() >= since + STATISTICS_SECONDS).then_some(shown)
 }
 
 fn host_link(world: &World, vm: Handle, name: &str) -> Option<Handle> {
@@ -191,17 +200,47 @@ fn nics(world: &World, vm: Handle, viewer: Viewer) -> Option<Shown> {
         world.render(*nic, viewer, &mut json);
     }
     json.close_array();
-    Some(Shown::Raw(json.into_text()))
+    // Lists of NICs say nothing where there are no further addresses; machines say so.
+    let text = json.into_text();
+    let text = if text.contains("\"secondaryip\"") { text } else { text.replace("\"extradhcpoption\"", "\"secondaryip\":[],\"extradhcpoption\"") };
+    Some(Shown::Raw(text))
 }
 
-fn affinity(world: &World, vm: Handle, viewer: Viewer) -> Option<Shown> {
+fn affinity(world: &World, vm: Handle, _: Viewer) -> Option<Shown> {
     let mut json = Json::default();
     json.open_array();
     for group in affinity_rows(world, vm) {
-        world.render(*group, viewer, &mut json);
+        json.open();
+        json.member("id", &world.id(*group));
+        json.member("name", world.text(*group, "name").unwrap_or_default());
+        if let Some(owner) = world.owner(*group) {
+            json.member("account", world.text(owner, "name").unwrap_or_default());
+        }
+        json.close();
     }
     json.close_array();
     Some(Shown::Raw(json.into_text()))
+}
+
+/// What people said and what the server notes: SSH keys for everybody, its own notes for root.
+fn details(world: &World, vm: Handle, viewer: Viewer) -> Option<Shown> {
+    let mut shown = world.tree(vm, "details").and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut note = |name: &str, value: &str| shown.insert(name.to_owned(), value.into());
+    if let Some(keys) = world.text(vm, "keypairs") {
+        note("SSH.KeyPairNames", keys);
+        let public = keys.split(',').filter_map(|key| world.find("sshkeypair", "name", key)).map(|key| world.string(key, "publickey"));
+        note("SSH.PublicKey", &public.collect::<Vec<_>>().join("\n"));
+    }
+    if !world.flag(vm, "wasstarted") {
+        note("deployvm", "true");
+    }
+    if viewer.root && world.flag(vm, "wasstopped") {
+        note("Message.ReservedCapacityFreed.Flag", "false");
+    }
+    if viewer.root && let Some(factor) = world.text(vm, "overcommit") {
+        note("cpuOvercommitRatio", factor);
+    }
+    Some(Shown::Raw(Value::Object(shown).to_string()))
 }
 
 fn address(world: &World, vm: Handle, _: Viewer) -> Option<Shown> {
@@ -220,7 +259,10 @@ fn list_vms(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
                 refusal
             });
     }
-    list::list(turn, kind)
+    if super::server::may(turn, "allow.user.view.destroyed.vm") {
+        return list::list(turn, kind);
+    }
+    list::list_where(turn, kind, |world, vm| !matches!(world.text(vm, "state"), Some("Destroyed" | "Expunging")))
 }
 
 const VM_DETAILS: &[&str] = &["all", "group", "nics", "stats", "secgrp", "tmpl", "servoff", "diskoff", "backoff", "iso", "volume", "min", "affgrp", "vnfnics"];
@@ -292,10 +334,12 @@ fn deploy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         ("cpuspeed", speed.into()),
         ("memory", memory.into()),
         ("instancename", instance.into()),
-        ("lastupdated", stamp.into()),
         ("details", json!(turn.arguments.merged("details")).into()),
     ];
     let vm = turn.world.insert_as(kind, id, Some(owner), &fields);
+    if starts {
+        turn.world.set(vm, "lastupdated", stamp);
+    }
     dress(turn, vm, template)?;
     super::volume::make_root(turn, vm, template, number);
     super::network::attach_all(turn, vm, &networks);
@@ -371,8 +415,19 @@ fn power_on(turn: &mut Turn<'_>, vm: Handle, first: bool) -> Result<(), Refusal>
     };
     turn.world.set(vm, "state", "Running");
     turn.world.set(vm, "host", host);
+    if !first && !turn.world.flag(vm, "wasstarted") {
+        turn.world.set(vm, "bootmode", "legacy");
+        turn.world.set(vm, "boottype", "Bios");
+    }
+    turn.world.set(vm, "wasstarted", true);
+    turn.world.set(vm, "wasplaced", true);
+    let factor = turn.world.link(host, "cluster").and_then(|cluster| turn.world.text(cluster, "overcommit")).map(str::to_owned);
+    if let Some(factor) = factor {
+        turn.world.set(vm, "overcommit", factor);
+    }
     touch(turn.world, vm);
     for nic in nic_rows(turn.world, vm).to_vec() {
+        turn.world.unset(nic, "released");
         if let Some(network) = turn.world.link(nic, "network") {
             super::implement(turn.world, network);
         }
@@ -416,7 +471,7 @@ fn start(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
                 return Err(Refusal::invalid(format!("The virtual machine {id} ({name}) is already running")));
             }
             Some("Stopped") => power_on(turn, vm, false)?,
-            _ => return Err(Refusal::invalid(format!("Unable to start a vm in state {}: {}", turn.world.string(vm, "state"), said(turn.world, vm)))),
+            _ => return Err(Refusal::failed(format!("Unable to start a vm in state {}: {}", turn.world.string(vm, "state"), said(turn.world, vm)))),
         }
         Ok(Outcome::Object(vm))
     }))
@@ -438,7 +493,11 @@ pub(crate) fn power_off(world: &mut World, vm: Handle) {
     if matches!(world.text(vm, "state"), Some("Running" | "Stopping" | "Starting")) {
         world.set(vm, "state", "Stopped");
         world.unset(vm, "host");
+        world.set(vm, "wasstopped", true);
         touch(world, vm);
+        for nic in nic_rows(world, vm).to_vec() {
+            world.set(nic, "released", true);
+        }
     }
 }
 
@@ -458,6 +517,9 @@ fn destroy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
     let expunges = turn.arguments.flag("expunge");
     Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
+        if expunges && !super::server::may(turn, "allow.user.expunge.recover.vm") {
+            return Err(Refusal::failed("Account does not have permission for expunging."));
+        }
         if turn.world.flag(vm, "deleteprotection") {
             let (id, name) = (turn.world.id(vm), turn.world.string(vm, "instancename"));
             return Err(Refusal::invalid(format!("Instance [id = {id}, name = {name}] has delete protection enabled and cannot be deleted.")));
@@ -532,6 +594,12 @@ fn restore(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
         if let Some(template) = turn.arguments.object("templateid") {
             turn.world.set(vm, "template", template);
+        }
+        for nic in nic_rows(turn.world, vm).to_vec() {
+            turn.world.unset(nic, "released");
+        }
+        if turn.world.text(vm, "state") != Some("Running") {
+            turn.world.unset(vm, "wasplaced");
         }
         touch(turn.world, vm);
         Ok(Outcome::Object(vm))
@@ -679,6 +747,8 @@ fn hosts_for_migration(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let from = turn.world.link(vm, "host");
     let kind = turn.world.kind("host");
     let hosts: Vec<Handle> = turn.world.rows(kind).filter(|host| Some(*host) != from && turn.world.text(*host, "type") == Some("Routing")).collect();
+    let cluster = from.and_then(|host| turn.world.link(host, "cluster"));
+    let hosts: Vec<Handle> = hosts.into_iter().filter(|host| turn.world.link(*host, "cluster") == cluster).collect();
     let count = hosts.len();
     Ok(Outcome::List(hosts, count))
 }

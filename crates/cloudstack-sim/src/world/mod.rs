@@ -161,6 +161,8 @@ pub(crate) struct World {
     /// Where everything made-up comes from.
     pub(crate) random: fastrand::Rng,
     counters: HashMap<&'static str, u64>,
+    /// Whether the release is older than the newest.
+    pub(crate) is_old: bool,
     /// The kinds that were stocked from the shelf.
     pub(crate) stocked: HashSet<&'static str>,
     /// The kinds that single commands list, where their shape alone does not tell.
@@ -187,6 +189,7 @@ impl World {
             now,
             random: fastrand::Rng::with_seed(seed),
             counters: HashMap::new(),
+            is_old: false,
             stocked: HashSet::new(),
             lists: HashMap::new(),
         };

@@ -50,6 +50,7 @@ pub(crate) fn seed(world: &mut World, server: &Server) -> Vec<Identity> {
     let identities = people(world, scene);
     let places = places(world, &server.options.version(), scene);
     let wares = wares(world, places.zone, server);
+    equip(world);
     settings(world, server);
     alerts(world, places.zone);
     if scene == Scene::Bare {
@@ -60,6 +61,20 @@ pub(crate) fn seed(world: &mut World, server: &Server) -> Vec<Identity> {
     machines(world, &places, &wares);
     crowd(world, &places, &wares, server.options.vms);
     identities
+}
+
+/// Gives system VMs their offerings and their template, which come after them.
+fn equip(world: &mut World) {
+    let template = world.find("template", "name", "SystemVM Template (simulator)");
+    for (kind, offering) in [("consoleproxy", "System Offering For Console Proxy"), ("secondarystoragevm", "System Offering For Secondary Storage VM")] {
+        let Some(vm) = world.find("systemvm", "systemvmtype", kind) else { continue };
+        if let Some(offering) = world.find("serviceoffering", "name", offering) {
+            world.set(vm, "offering", offering);
+        }
+        if let Some(template) = template {
+            world.set(vm, "template", template);
+        }
+    }
 }
 
 fn roles(world: &mut World, server: &Server) {
@@ -218,7 +233,25 @@ fn system_vms(world: &mut World, (zone, pod): (Handle, Handle), hosts: &[Handle]
         if let Some(host) = hosts.first() {
             fields.push(("host", (*host).into()));
         }
-        put(world, "systemvm", &fields);
+        let vm = put(world, "systemvm", &fields);
+        if kind == "secondarystoragevm" {
+            let name = world.string(vm, "name");
+            let agent: [(&str, Datum); 8] = [
+                ("name", name.into()),
+                ("type", "SecondaryStorageVM".into()),
+                ("ipaddress", format!("172.16.15.{}", number + 1).into()),
+                ("zone", zone.into()),
+                ("pod", pod.into()),
+                ("version", version.into()),
+                ("systemvm", vm.into()),
+                ("resourcestate", "Enabled".into()),
+            ];
+            let agent = put(world, "host", &agent);
+            let server = world.rows(world.kind("managementserver")).next();
+            if let Some(server) = server {
+                world.set(agent, "managementserver", server);
+            }
+        }
         if let Some(system) = account(world, "system")
             && let Some(address) = seeding::address(world, system)
         {
