@@ -12,3 +12,4 @@ mod scene;
 mod signatures;
 mod speed;
 mod time;
+mod walk;
