@@ -114,15 +114,19 @@ fn write_packed(path: &Path, text: &str) -> std::io::Result<()> {
     fs::write(path, packed.finish()?)
 }
 
-/// Renews the list of known differences. Lines may go and their reasons stay; what is new is told.
+/// Renews the list of known differences: lines go, their reasons stay. A list that is not there yet is made.
 fn ratchet(line: &str, folder: &str) -> Done {
     let recordings = recordings(folder)?;
     let release: Release = line.parse().map_err(|error| format!("{error}"))?;
     let mut replayer = Replayer::new(release, &recordings);
     let tally = Tally { verdicts: recordings.iter().flat_map(|recording| replayer.play(recording)).collect() };
     let path = root().join(DATA).join(format!("differences-{line}.tsv"));
-    let known = Ratchet::parse(&fs::read_to_string(&path).unwrap_or_default());
+    let present = fs::read_to_string(&path).ok();
+    let known = Ratchet::parse(present.as_deref().unwrap_or_default());
     let shift = known.shift(&tally);
+    if present.is_some() && !shift.new.is_empty() {
+        return Err(format!("the list of {line} may only shrink; these answers were equal before:\n{}", shift.new.join("\n")));
+    }
     fs::write(&path, known.renewed(&tally)).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
     let by_scenario: BTreeMap<String, String> = tally.figures().into_iter().map(|figure| (figure.scenario.clone(), figure.percent())).collect();
     say(&format!("{line}: {} %, {} lines gone, {} new\n{by_scenario:?}", tally.total().percent(), shift.gone.len(), shift.new.len()))

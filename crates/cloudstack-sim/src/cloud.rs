@@ -32,11 +32,8 @@ use crate::{
 const MASKED: &str = "Internal error executing command, please contact your system administrator";
 
 /// Members that are declared in all releases but not shown before the newest.
-const SHOWN_LATER: [(&str, &str); 3] = [
-    ("ServiceOfferingResponse", "diskofferingid"),
-    ("ServiceOfferingResponse", "diskofferingname"),
-    ("ServiceOfferingResponse", "diskofferingdisplaytext"),
-];
+const SHOWN_LATER: [(&str, &str); 3] =
+    [("ServiceOfferingResponse", "diskofferingid"), ("ServiceOfferingResponse", "diskofferingname"), ("ServiceOfferingResponse", "diskofferingdisplaytext")];
 /// Refusals that come as bare texts, without an envelope.
 const BARE_TEXTS: [&str; 2] = ["null", "Invalid token"];
 

@@ -73,8 +73,18 @@ pub(crate) fn list(turn: &mut Turn<'_>, kind: KindId) -> Result<Outcome, Refusal
 /// Lists the objects of a kind that fulfil a condition.
 pub(crate) fn list_where(turn: &mut Turn<'_>, kind: KindId, keep: impl Fn(&World, Handle) -> bool) -> Result<Outcome, Refusal> {
     let page = Page::read(turn)?;
+    check_letters(turn, kind)?;
     let rows = matching(turn, kind, &keep)?;
     Ok(page.cut(rows))
+}
+
+/// Letters outside the first plane break the database's comparison in the lists that join tables (wire facts §1.2 no 8).
+fn check_letters(turn: &Turn<'_>, kind: KindId) -> Result<(), Refusal> {
+    const BREAKING: [&str; 5] = ["virtualmachine", "volume", "event", "affinitygroup", "tag"];
+    const LAST_OF_FIRST_PLANE: char = '\u{ffff}';
+    let is_outside = |name: &str| turn.arguments.given(name).is_some_and(|value| value.chars().any(|letter| letter > LAST_OF_FIRST_PLANE));
+    let breaks = turn.world.description(kind).is_some_and(|kind| BREAKING.contains(&kind.word.as_ref()));
+    if breaks && (is_outside("keyword") || is_outside("name")) { Err(Refusal::internal("DB Exception on: illegal mix of collations")) } else { Ok(()) }
 }
 
 /// The objects of a kind that the arguments ask for, in order.
@@ -342,6 +352,9 @@ impl Page {
         let Some(size) = turn.arguments.number("pagesize") else { return Ok(Self { skip: 0, take: size_max }) };
         if size == -1 && turn.arguments.text("page").is_none() {
             return Ok(Self { skip: 0, take: usize::MAX });
+        }
+        if size == -1 {
+            return Err(Refusal::invalid("Can't specify page parameter when pagesize is -1 (Unlimited)"));
         }
         let Ok(size) = usize::try_from(size) else { return Err(Refusal::internal(format!("DB Exception on: LIMIT 0,{size}"))) };
         if size > size_max {

@@ -226,7 +226,7 @@ impl Turn<'_> {
                 json.open();
                 json.key(object);
                 let mut unlisted = self.without();
-                if self.command.name != "createAccount" {
+                if object != "account" || self.command.name.starts_with("update") {
                     unlisted.extend(self.world.known_key(LISTED_ONLY));
                 }
                 self.world.render_without(*handle, self.viewer(), &unlisted, &mut json);

@@ -136,6 +136,9 @@ fn associate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         if let Some(network) = network {
             super::implement(turn.world, network);
         }
+        // The job's result still shows the way there; everybody after it sees where it led.
+        turn.world.set(address, "state", "Allocating");
+        turn.world.later(std::time::Duration::from_nanos(1), move |world| world.set(address, "state", "Allocated"));
         Ok(Outcome::Object(address))
     }))
 }

@@ -180,6 +180,9 @@ fn list_images(turn: &mut Turn<'_>, word: &str, filter: &str) -> Result<Outcome,
         list::Scope::Domain { domain, recursive, .. } => world.domain_of(row).is_some_and(|of| of == *domain || *recursive && world.is_within(of, *domain)),
     };
     let fits = |world: &World, row: &Handle| {
+        if world.flag(*row, "hidden") {
+            return false;
+        }
         let public = world.flag(*row, "ispublic");
         let featured = world.flag(*row, "isfeatured");
         let is_own = world.owner(*row) == Some(caller.account);

@@ -61,11 +61,16 @@ pub(crate) fn of_row(world: &World, row: Handle) -> Map<String, Value> {
     shown.as_object().cloned().unwrap_or_default()
 }
 
-fn with_flags(mut shown: Value, names: &[&str]) -> Value {
-    for name in names {
-        shown[*name] = false.into();
+fn with_flags(shown: Value, names: &[&str]) -> Value {
+    names.iter().fold(shown, |shown, name| with(shown, name, false))
+}
+
+/// An object with one more member.
+pub(super) fn with(mut object: Value, name: &str, value: impl Into<Value>) -> Value {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.to_owned(), value.into());
     }
-    shown
+    object
 }
 
 fn of_place(world: &World, place: Handle, word: &str) -> Value {
@@ -74,13 +79,11 @@ fn of_place(world: &World, place: Handle, word: &str) -> Value {
     let speed: i64 = hosts.iter().map(|host| world.number(*host, "cpunumber") * world.number(*host, "cpuspeed")).sum();
     let parts = if word == "zone" { world.referring("cluster", "zone", place).count() } else { hosts.len() };
     let counted = if word == "zone" { "clusters" } else { "hosts" };
-    let mut shown = json!({
+    let shown = json!({
         "state": world.text(place, "allocationstate").unwrap_or("Enabled"), counted: format!("{parts} / {parts}"), "cputotal": format!("{}.00 Ghz", speed / 1000),
         "cpuallocated": "0.00%", "memorytotal": in_gib(memory), "memoryallocated": "0.00%",
     });
-    if word == "cluster" {
-        shown["drsimbalance"] = "0.00%".into();
-    }
+    let shown = if word == "cluster" { with(shown, "drsimbalance", "0.00%") } else { shown };
     with_flags(shown, &THRESHOLDS)
 }
 
@@ -130,12 +133,9 @@ fn history(turn: &mut Turn<'_>, word: &str) -> Result<Outcome, Refusal> {
     let world = &*turn.world;
     let items = rows.iter().map(|row| {
         let name = world.text(*row, "instancename").or_else(|| world.text(*row, "name")).unwrap_or_default();
-        let mut item = json!({"id": world.id(*row), "name": name});
-        if word == "virtualmachine" {
-            item["displayname"] = world.text(*row, "displayname").unwrap_or(name).into();
-        }
-        item["stats"] = samples(world, *row, word).into();
-        item.to_string()
+        let item = json!({"id": world.id(*row), "name": name});
+        let item = if word == "virtualmachine" { with(item, "displayname", world.text(*row, "displayname").unwrap_or(name)) } else { item };
+        with(item, "stats", samples(world, *row, word)).to_string()
     });
     let items: Vec<String> = items.collect();
     Ok(Outcome::Rendered(items.join(","), items.len()))
@@ -166,10 +166,8 @@ fn tags_on(turn: &mut Turn<'_>, (word, field): (&str, &str), id: &str) -> Result
     let mut items = Vec::new();
     for row in world.rows(world.kind(word)) {
         for tag in world.text(row, field).unwrap_or_default().split(',').filter(|tag| !tag.is_empty()) {
-            let mut item = json!({id: World::internal_number(row), "name": tag});
-            if word == "host" {
-                item["isimplicit"] = false.into();
-            }
+            let item = json!({id: World::internal_number(row), "name": tag});
+            let item = if word == "host" { with(item, "isimplicit", false) } else { item };
             items.push(item.to_string());
         }
     }

@@ -190,7 +190,8 @@ const TABLES: &[Tables] = &[
 ];
 
 /// Commands that need no code of their own.
-const RECIPES: &[&[Recipe]] = &[backup::RECIPES, balance::RECIPES, care::RECIPES, chore::RECIPES, guard::RECIPES, plan::RECIPES, scaling::RECIPES, vpc::RECIPES, vpn::RECIPES];
+const RECIPES: &[&[Recipe]] =
+    &[backup::RECIPES, balance::RECIPES, care::RECIPES, chore::RECIPES, guard::RECIPES, plan::RECIPES, scaling::RECIPES, vpc::RECIPES, vpn::RECIPES];
 
 /// What the argument `details` of lists chooses, and the members that go when it is not chosen.
 pub(crate) const DETAIL_MEMBERS: &[(&str, &[&str])] = &[

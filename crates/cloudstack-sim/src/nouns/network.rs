@@ -1,17 +1,17 @@
 //! Guest networks, their virtual routers and the NICs in them.
 
-use serde_json::{Value, json};
 use super::{Filter, Tables};
 use crate::{
     kind::{
-        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed, field, flag,
-        linked, own, own_or,
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed,
+        field, flag, linked, own, own_or,
     },
     list,
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_LONG, WORK_MEDIUM, WORK_SHORT},
     world::{Datum, Handle, World},
 };
+use serde_json::{Value, json};
 
 /// The first VLAN that isolated networks get; the range is the physical network's.
 const VLAN_FIRST: u64 = 100;
@@ -553,10 +553,7 @@ fn remove_ip(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let id = turn.needed("id")?;
     let nics = turn.world.kind("nic");
     let holds = |nic: &Handle| {
-        turn.world
-            .tree(*nic, "secondaryip")
-            .and_then(Value::as_array)
-            .is_some_and(|all| all.iter().any(|one| one.get("id") == Some(&id.as_str().into())))
+        turn.world.tree(*nic, "secondaryip").and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one.get("id") == Some(&id.as_str().into())))
     };
     let Some(nic) = turn.world.rows(nics).find(holds) else { return Err(Refusal::invalid(format!("Unable to find secondary ip address by id {id}"))) };
     Ok(turn.job(nic, WORK_SHORT, move |turn| {

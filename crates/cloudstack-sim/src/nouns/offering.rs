@@ -214,6 +214,7 @@ fn create_service(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let kind = turn.world.kind("serviceoffering");
     let made = turn.world.insert(kind, None, &fields);
     let name = turn.world.string(made, "name");
+    turn.world.set(made, "gpudisplay", false);
     turn.world.set(made, "diskofferingname", name.clone());
     turn.world.set(made, "diskofferingdisplaytext", name);
     Ok(Outcome::Object(made))

@@ -4,14 +4,15 @@ use serde_json::json;
 
 use super::Tables;
 use crate::{
-    kind::{CREATED, Constant, HAS_ANNOTATIONS, ID, Noun, Shown, TAGS, Viewer, always, computed, flag, linked, own, own_or},
+    kind::{CREATED, Constant, HAS_ANNOTATIONS, ID, Noun, Shown, TAGS, Viewer, always, computed, field, flag, linked, own, own_or},
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_MEDIUM, WORK_SHORT},
     world::{Handle, World},
 };
 
 /// What can happen to a host's connection.
-const HOST_EVENTS: &str = "ManagementServerDown; Remove; HostDown; ShutdownRequested; Ping; StartAgentRebalance; AgentConnected; PingTimeout; AgentDisconnected";
+const HOST_EVENTS: &str =
+    "ManagementServerDown; Remove; HostDown; ShutdownRequested; Ping; StartAgentRebalance; AgentConnected; PingTimeout; AgentDisconnected";
 /// The part of a zone that is its public network, whose id addresses and ranges tell.
 pub(super) const PUBLIC_NETWORK: u32 = 1;
 /// Bytes of a MiB.
@@ -142,9 +143,7 @@ pub(crate) const HOST_NOUN: Noun = Noun {
         computed("networkkbsread", |world, host, _| is_routing(world, host).then_some(Shown::Number(32_768))),
         computed("networkkbswrite", |world, host, _| is_routing(world, host).then_some(Shown::Number(16_384))),
         own("memorytotal"),
-        computed("memorywithoverprovisioning", |world, host, _| {
-            is_routing(world, host).then(|| Shown::Text(world.number(host, "memorytotal").to_string()))
-        }),
+        computed("memorywithoverprovisioning", |world, host, _| is_routing(world, host).then(|| Shown::Text(world.number(host, "memorytotal").to_string()))),
         computed("memoryallocatedpercentage", |world, host, _| {
             let share = percent(allocated(world, host, "memory") * MIB, world.number(host, "memorytotal"));
             is_routing(world, host).then_some(Shown::Text(share))
@@ -166,12 +165,17 @@ pub(crate) const HOST_NOUN: Noun = Noun {
         own_or("hostha", Constant::Raw("{\"haenable\":false,\"hastate\":\"Disabled\"}")),
         own_or("outofbandmanagement", Constant::Raw("{\"powerstate\":\"Disabled\",\"enabled\":false}")),
         own("hosttags"),
+        field("explicithosttags", "hosttags"),
+        computed("istagarule", |world, host, _| world.text(host, "hosttags").map(|_| Shown::Flag(false))),
         own_or("resourcestate", Constant::Text("Enabled")),
         own("hypervisorversion"),
+        own("annotation"),
+        own("lastannotated"),
+        own("username"),
         computed("hahost", |world, host, _| is_routing(world, host).then(|| Shown::Flag(world.flag(host, "hahost")))),
         computed("ueficapability", |world, host, _| is_routing(world, host).then_some(Shown::Flag(false))),
         computed("arch", |world, host, _| is_routing(world, host).then(|| Shown::Text("x86_64".to_owned()))),
-        HAS_ANNOTATIONS,
+        computed("hasannotations", |world, host, _| Some(Shown::Flag(world.text(host, "annotation").is_some()))),
         computed("jobid", |world, host, _| world.job_on(host).map(|job| Shown::Text(job.to_owned()))),
         computed("jobstatus", |world, host, _| world.job_on(host).map(|_| Shown::Number(0))),
     ],
@@ -408,6 +412,11 @@ pub(super) const TABLES: Tables = Tables {
         ("listCapacity", capacity),
     ],
     filters: &[
+        ("zone", "available", |turn, _| turn.arguments.flag("available")),
+        ("host", "outofbandmanagementenabled", |turn, host| {
+            let known = turn.world.tree(host, "outofbandmanagement").and_then(|tree| tree.get("enabled")).and_then(serde_json::Value::as_bool);
+            known == turn.arguments.truth("outofbandmanagementenabled")
+        }),
         ("host", "virtualmachineid", |_, _| true),
         ("host", "resourcestate", |turn, host| {
             turn.world.text(host, "resourcestate").unwrap_or("Enabled") == turn.arguments.text("resourcestate").unwrap_or_default()
@@ -492,10 +501,16 @@ fn update_host(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if let Some(state) = turn.arguments.text("allocationstate").map(str::to_owned) {
         turn.world.set(host, "resourcestate", if state.starts_with("Enable") { "Enabled" } else { "Disabled" });
     }
-    for name in ["hosttags", "name"] {
+    for name in ["hosttags", "name", "annotation"] {
         if let Some(text) = turn.arguments.text(name).map(str::to_owned) {
             turn.world.set(host, name, text);
         }
+    }
+    if turn.arguments.text("annotation").is_some() {
+        let stamp = turn.world.timestamp();
+        let user = turn.world.string(turn.caller.user, "username");
+        turn.world.set(host, "lastannotated", stamp);
+        turn.world.set(host, "username", user);
     }
     Ok(Outcome::Object(host))
 }
@@ -598,16 +613,16 @@ fn capacity(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let wanted = turn.arguments.number("type");
     let zone = only_zone(world);
     let (id, name) = (zone.map(|zone| world.id(zone)).unwrap_or_default(), zone.map(|zone| world.string(zone, "name")).unwrap_or_default());
-    let shown = rows.into_iter().filter(|(kind, ..)| wanted.is_none_or(|wanted| wanted == *kind) && !(*kind == 19 && world.is_old)).map(|(kind, word, used, total)| {
-        let hundredths = (used * 10_000).checked_div(total).unwrap_or(0);
-        let percent = format!("{}.{:02}", hundredths / 100, hundredths % 100);
-        let percent = percent.trim_end_matches('0').trim_end_matches('.').to_owned();
-        let mut row = json!({"type": kind, "name": word, "zoneid": id, "zonename": name, "capacityused": used, "capacitytotal": total, "percentused": percent});
-        if matches!(word, "MEMORY" | "CPU" | "CPU_CORE" | "GPU") {
-            row["capacityallocated"] = used.into();
-        }
-        row.to_string()
-    });
+    let shown =
+        rows.into_iter().filter(|(kind, ..)| wanted.is_none_or(|wanted| wanted == *kind) && !(*kind == 19 && world.is_old)).map(|(kind, word, used, total)| {
+            let hundredths = (used * 10_000).checked_div(total).unwrap_or(0);
+            let percent = format!("{}.{:02}", hundredths / 100, hundredths % 100);
+            let percent = percent.trim_end_matches('0').trim_end_matches('.').to_owned();
+            let row = json!({"type": kind, "name": word, "zoneid": id, "zonename": name, "capacityused": used, "capacitytotal": total, "percentused": percent});
+            let is_given_out = matches!(word, "MEMORY" | "CPU" | "CPU_CORE" | "GPU");
+            let row = if is_given_out { super::metrics::with(row, "capacityallocated", used) } else { row };
+            row.to_string()
+        });
     let items: Vec<String> = shown.collect();
     Ok(Outcome::Rendered(items.join(","), items.len()))
 }

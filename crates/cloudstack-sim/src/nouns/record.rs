@@ -52,13 +52,7 @@ pub(crate) const ALERT_NOUN: Noun = Noun {
 
 /// The commands of records.
 pub(super) const TABLES: Tables = Tables {
-    handlers: &[
-        ("listEvents", list_events),
-        ("archiveEvents", delete),
-        ("deleteEvents", delete),
-        ("archiveAlerts", delete),
-        ("deleteAlerts", delete),
-    ],
+    handlers: &[("listEvents", list_events), ("archiveEvents", delete), ("deleteEvents", delete), ("archiveAlerts", delete), ("deleteAlerts", delete)],
     filters: &[],
 };
 

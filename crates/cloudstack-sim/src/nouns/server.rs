@@ -110,7 +110,7 @@ fn capabilities(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let known = json!({
         "securitygroupsenabled": false, "dynamicrolesenabled": true, "cloudstackversion": turn.server.options.version(), "userpublictemplateenabled": true,
         "supportELB": "false", "projectinviterequired": false, "allowusercreateprojects": true, "customdiskofferingminsize": 1, "customdiskofferingmaxsize": 1024,
-        "regionsecondaryenabled": false, "kvmsnapshotenabled": true, "snapshotshowchainsize": false, "allowuserviewdestroyedvm": true, "allowuserexpungerecovervm": true,
+        "regionsecondaryenabled": false, "kvmsnapshotenabled": !turn.world.is_old, "snapshotshowchainsize": false, "allowuserviewdestroyedvm": true, "allowuserexpungerecovervm": true,
         "allowuserexpungerecovervolume": true, "allowuserviewalldomainaccounts": false, "allowuserforcestopvm": true, "kubernetesserviceenabled": true,
         "kubernetesclusterexperimentalfeaturesenabled": false, "customhypervisordisplayname": "Custom", "defaultuipagesize": 20, "instancesstatsretentiontime": 720,
         "instancesstatsuseronly": false, "instancesdisksstatsretentionenabled": false, "instancesdisksstatsretentiontime": 720, "sharedfsvmmincpucount": 2,
@@ -127,7 +127,8 @@ fn capabilities(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let in_release = |name: &str| fields.iter().any(|field| field.name.eq_ignore_ascii_case(name));
     let mut members = known.as_object().cloned().unwrap_or_default();
     members.extend(users.map(|(name, is_on)| (name.to_owned(), is_on.into())));
-    let shown: Map<String, Value> = members.into_iter().filter(|(name, _)| in_release(name) && (root || name != "extensionspath")).collect();
+    let shown: Map<String, Value> =
+        members.into_iter().filter(|(name, _)| (in_release(name) || name == "dynamicscalingenabled") && (root || name != "extensionspath")).collect();
     Ok(Outcome::Shown("capability".to_owned(), Value::Object(shown).to_string()))
 }
 
@@ -143,8 +144,9 @@ fn setting<'a>(world: &'a World, name: &str) -> Option<&'a str> {
 
 fn infrastructure(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let count = |word: &str| turn.world.known_kind(word).map_or(0, |kind| turn.world.count(kind));
+    let hosts = turn.world.rows(turn.world.kind("host")).filter(|host| turn.world.text(*host, "type") == Some("Routing")).count();
     let shown = json!({
-        "zones": count("zone"), "pods": count("pod"), "clusters": count("cluster"), "hosts": count("host"), "storagepools": count("storagepool"),
+        "zones": count("zone"), "pods": count("pod"), "clusters": count("cluster"), "hosts": hosts, "storagepools": count("storagepool"),
         "imagestores": count("imagestore"), "backuprepositories": 0, "objectstores": 0, "systemvms": count("systemvm"), "routers": count("router"), "ilbvms": 0,
         "cpusockets": 0, "managementservers": count("managementserver"), "alerts": count("alert")
     });

@@ -41,7 +41,7 @@ pub(crate) const SNAPSHOT_NOUN: Noun = Noun {
         CREATED,
         own("name"),
         own_or("intervaltype", Constant::Text("MANUAL")),
-        own_or("locationtype", Constant::Text("SECONDARY")),
+        own_or("locationtype", Constant::Text("SECONDARY")).root(),
         own("state"),
         always("physicalsize", Constant::Number(0)),
         flag("revertable"),

@@ -120,7 +120,9 @@ pub(crate) const ROLE_NOUN: Noun = Noun {
         ID,
         own("name"),
         own("description"),
-        computed("ispublic", |world, role, _| Some(Shown::Flag(world.field(role, "ispublic").map_or_else(|| world.text(role, "name") != Some(KUBERNETES_ROLE), |_| world.flag(role, "ispublic"))))),
+        computed("ispublic", |world, role, _| {
+            Some(Shown::Flag(world.field(role, "ispublic").map_or_else(|| world.text(role, "name") != Some(KUBERNETES_ROLE), |_| world.flag(role, "ispublic"))))
+        }),
     ],
 };
 
@@ -627,10 +629,8 @@ fn list_permissions(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         for (at, rule) in world.roles.get(&role.row).into_iter().flat_map(|role| &role.rules).enumerate() {
             let permission = if rule.permission == Permission::Allow { "allow" } else { "deny" };
             let own = world.derived_id(role, u32::try_from(at).unwrap_or(u32::MAX));
-            let mut row = json!({"id": own, "roleid": id, "rolename": name, "rule": rule.pattern, "permission": permission});
-            if name == KUBERNETES_ROLE {
-                row["description"] = format!("Allow {}", rule.pattern).into();
-            }
+            let row = json!({"id": own, "roleid": id, "rolename": name, "rule": rule.pattern, "permission": permission});
+            let row = if name == KUBERNETES_ROLE { super::metrics::with(row, "description", format!("Allow {}", rule.pattern)) } else { row };
             rows.push(row.to_string());
         }
     }

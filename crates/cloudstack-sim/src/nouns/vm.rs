@@ -170,7 +170,7 @@ fn running(world: &World, vm: Handle, shown: Shown) -> Option<Shown> {
         return None;
     }
     // Statistics are gathered once a minute: a machine that has just come up has none.
-    let since = world.text(vm, "lastupdated").and_then(crate::dates::parse_strict).and_then(|since| u64::try_from(since).ok()).unwrap_or_default();
+    let since = u64::try_from(world.number(vm, "upsince")).unwrap_or_default();
     (world.now.as_secs() >= since + STATISTICS_SECONDS).then_some(shown)
 }
 
@@ -237,7 +237,9 @@ fn details(world: &World, vm: Handle, viewer: Viewer) -> Option<Shown> {
     if viewer.root && world.flag(vm, "wasstopped") {
         note("Message.ReservedCapacityFreed.Flag", "false");
     }
-    if viewer.root && let Some(factor) = world.text(vm, "overcommit") {
+    if viewer.root
+        && let Some(factor) = world.text(vm, "overcommit")
+    {
         note("cpuOvercommitRatio", factor);
     }
     Some(Shown::Raw(Value::Object(shown).to_string()))
@@ -314,9 +316,6 @@ fn deploy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     super::limit::check(turn, owner, &[("user_vm", 1), ("cpu", cpus), ("memory", memory), ("volume", 1)])?;
     let networks = super::network::choose(turn, owner, zone)?;
     check_unique(turn, &name, &networks)?;
-    if !turn.world.flag(template, "isready") {
-        return Err(Refusal::failed(format!("Unable to deploy: template {} has not been completely downloaded to zone", turn.world.id(template))));
-    }
     let stamp = turn.world.timestamp();
     let starts = turn.arguments.truth("startvm") != Some(false);
     let kind = turn.world.kind("virtualmachine");
@@ -337,6 +336,9 @@ fn deploy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         ("details", json!(turn.arguments.merged("details")).into()),
     ];
     let vm = turn.world.insert_as(kind, id, Some(owner), &fields);
+    if !turn.world.flag(template, "isready") {
+        return Err(left_in_error(turn, vm, template, &networks));
+    }
     if starts {
         turn.world.set(vm, "lastupdated", stamp);
     }
@@ -350,6 +352,23 @@ fn deploy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         }
         Ok(Outcome::Object(vm))
     }))
+}
+
+/// A machine whose template is not there stays behind, to be expunged, and is named in the refusal.
+fn left_in_error(turn: &mut Turn<'_>, vm: Handle, template: Handle, networks: &[super::network::Wish]) -> Refusal {
+    turn.world.set(vm, "state", "Error");
+    let stamp = turn.world.timestamp();
+    turn.world.set(vm, "lastupdated", stamp);
+    let hypervisor = turn.world.string(template, "hypervisor");
+    turn.world.set(vm, "hypervisor", hypervisor);
+    if let Some(os) = turn.world.link(template, "ostype") {
+        turn.world.set(vm, "ostype", os);
+    }
+    super::network::attach_all(turn, vm, networks);
+    let delay = Duration::from_secs(turn.server.options.tuning.expunge_delay_seconds);
+    turn.world.later(delay, move |world| wipe(world, vm));
+    let (id, template) = (turn.world.id(vm), turn.world.id(template));
+    Refusal { leftover: Some((id, "virtualmachineid")), ..Refusal::internal(format!("template {template} has not been completely downloaded to zone")) }
 }
 
 fn check_unique(turn: &Turn<'_>, name: &str, networks: &[super::network::Wish]) -> Result<(), Refusal> {
@@ -420,6 +439,8 @@ fn power_on(turn: &mut Turn<'_>, vm: Handle, first: bool) -> Result<(), Refusal>
         turn.world.set(vm, "boottype", "Bios");
     }
     turn.world.set(vm, "wasstarted", true);
+    let since = i64::try_from(turn.world.now.as_secs()).unwrap_or_default();
+    turn.world.set(vm, "upsince", since);
     turn.world.set(vm, "wasplaced", true);
     let factor = turn.world.link(host, "cluster").and_then(|cluster| turn.world.text(cluster, "overcommit")).map(str::to_owned);
     if let Some(factor) = factor {
@@ -635,6 +656,8 @@ fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let details: Option<Value> = turn.arguments.records("details").next().map(|entry| json!(entry));
     if let Some(details) = details {
         turn.world.set(vm, "details", details);
+        // New details replace all, the keys' among them.
+        turn.world.unset(vm, "keypairs");
     } else if turn.arguments.flag("cleanupdetails") {
         turn.world.set(vm, "details", json!({}));
     }

@@ -44,7 +44,10 @@ impl Callers {
     /// The request that stands for a recorded one.
     pub(super) fn request(&mut self, scenario: &str, exchange: &Exchange, ids: &Ids, cloud: &Cloud) -> WireRequest {
         let mut pairs: Vec<Pair> = exchange.arguments.iter().map(|(name, value)| (name.clone(), ids.substituted(value))).collect();
-        pairs.push(("command".to_owned(), exchange.command.clone()));
+        // An answer under `null` says that the server saw no command: its name was spelled in another case.
+        let is_unseen = matches!(&exchange.body, Body::Json(body) if body.get("null").is_some());
+        let name = if is_unseen { "COMMAND" } else { "command" };
+        pairs.push((name.to_owned(), exchange.command.clone()));
         let caller = exchange.caller.as_deref();
         if caller == Some(SESSION) {
             return spelled(exchange.method, &pairs, self.cookies.clone());

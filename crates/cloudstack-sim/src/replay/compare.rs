@@ -143,3 +143,44 @@ fn kind(value: &Value) -> &'static str {
         Value::Object(_) => "an object",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::replay::reduce::reduced;
+
+    fn told(recorded: &Value, ours: &Value) -> Vec<String> {
+        differences(&reduced(recorded), &reduced(ours), &mut Ids::default())
+    }
+
+    #[test]
+    fn texts_times_and_ids_may_differ_and_types_members_and_states_may_not() {
+        let recorded =
+            json!({"id": "53f3d969-c674-4741-8e3d-547c1e653e8a", "displaytext": "one", "created": "2026-11-22T16:25:38+0000", "state": "Running", "cpus": 1});
+        let alike =
+            json!({"id": "7db64e9b-a8d2-4355-940b-e836ff7fc07e", "displaytext": "two", "created": "2027-01-01T00:00:00+0000", "state": "Running", "cpus": 9});
+        assert_eq!(told(&recorded, &alike), Vec::<String>::new());
+        let other = json!({"id": "x", "displaytext": 1, "state": "Stopped", "cpus": 1, "more": true});
+        let expected = ["created: missing", "displaytext: a number, not text", "more: not recorded", "state: `Stopped`, not `Running`"];
+        assert_eq!(told(&recorded, &other), expected);
+    }
+
+    #[test]
+    fn items_are_compared_with_those_of_their_name_in_any_order() {
+        let recorded = json!({"count": 2, "zone": [{"name": "a", "on": true}, {"name": "b", "on": false}]});
+        let turned = json!({"count": 2, "zone": [{"name": "b", "on": false}, {"name": "a", "on": true}]});
+        assert_eq!(told(&recorded, &turned), Vec::<String>::new());
+        let short = json!({"count": 1, "zone": [{"name": "b", "on": true}]});
+        assert_eq!(told(&recorded, &short), ["count: 1, not 2", "zone[].on: true, not false", "zone[]: 1 items, not 2"]);
+    }
+
+    #[test]
+    fn ids_are_learned_from_the_same_place() {
+        let mut ids = Ids::default();
+        let (theirs, ours) = ("53f3d969-c674-4741-8e3d-547c1e653e8a", "7db64e9b-a8d2-4355-940b-e836ff7fc07e");
+        differences(&json!({"domain": {"id": theirs}}), &json!({"domain": {"id": ours}}), &mut ids);
+        assert_eq!(ids.substituted(&format!("{theirs},x")), format!("{ours},x"));
+    }
+}

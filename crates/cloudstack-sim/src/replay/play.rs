@@ -127,16 +127,8 @@ impl Replayer {
         let first = recordings.iter().flat_map(|recording| &recording.exchanges).filter_map(|exchange| exchange.at).min();
         let begin = first.map_or(BEGIN_DEFAULT, |first| Duration::from_secs(first).saturating_sub(BEGIN_BEFORE));
         let tuning = Tuning { expunge_delay_seconds: EXPUNGE_DELAY_SECONDS, ..Tuning::default() };
-        let options = WorldOptions {
-            release,
-            seed: SEED,
-            vms: 0,
-            clock: TimeMode::Explicit,
-            plugins: Plugins::Loaded,
-            scene: Scene::Bare,
-            settings: SETTINGS,
-            tuning,
-        };
+        let options =
+            WorldOptions { release, seed: SEED, vms: 0, clock: TimeMode::Explicit, plugins: Plugins::Loaded, scene: Scene::Bare, settings: SETTINGS, tuning };
         let cloud = Cloud::new(options, Arc::new(Catalog::embedded(release)), Arc::new(Begin(begin)));
         Self { callers: Callers::new(&cloud), cloud, ids: Ids::default(), now: begin, restarted: false }
     }

@@ -116,6 +116,9 @@ fn leaf(key: &str, text: &str) -> String {
 
 /// The reduced form of an answer that is no JSON object.
 pub(super) fn reduced_text(text: &str) -> String {
+    if text.starts_with("xml:") {
+        return text.to_owned();
+    }
     if !text.starts_with("<?xml") {
         return text.chars().take(NAME_CHARACTERS_MAX).collect();
     }
@@ -172,4 +175,26 @@ pub(super) fn next_id(text: &str) -> Option<(&str, &str, &str)> {
     let starts = 0..text.len().checked_sub(ID_BYTES)? + 1;
     let start = starts.into_iter().find(|start| text.get(*start..start + ID_BYTES).is_some_and(is_id))?;
     Some((text.get(..start)?, text.get(start..start + ID_BYTES)?, text.get(start + ID_BYTES..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn reduced_replies_hold_neither_prose_nor_ids_nor_secrets() {
+        let body = json!({"name": "web-1", "displaytext": "For people", "id": "53f3d969-c674-4741-8e3d-547c1e653e8a", "apikey": "aVerySecretKey", "cpus": 4});
+        let hidden = Secrets::default().hide(reduced(&body));
+        let expected = json!({"name": "web-1", "displaytext": "~", "id": "00000000-0000-4000-8000-000000000001", "apikey": "Secret-001!", "cpus": 0});
+        assert_eq!(hidden, expected);
+    }
+
+    #[test]
+    fn xml_is_its_elements_and_reducing_twice_changes_nothing() {
+        let once = reduced_text("<?xml version=\"1.0\"?><listzonesresponse><count>1</count><zone><id>a</id></zone></listzonesresponse>");
+        assert_eq!(once, "xml:count,id,listzonesresponse,zone");
+        assert_eq!(reduced_text(&once), once);
+    }
 }

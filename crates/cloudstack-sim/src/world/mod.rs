@@ -15,8 +15,8 @@ use std::{
 use cloudstack_api::roles::Role;
 use serde_json::Value;
 
-pub(crate) use self::seed::seed;
 use self::hash::Quick;
+pub(crate) use self::seed::seed;
 use crate::{
     auth::Session,
     jobs::Jobs,
@@ -526,11 +526,8 @@ impl World {
 
     /// Whether an object of one kind is taken where others are asked for: machines of all sorts, templates and ISOs.
     pub(crate) fn is_related(&self, kind: KindId, asked: &[KindId]) -> bool {
-        const RELATED: &[&[&str]] = &[
-            &["virtualmachine", "router", "systemvm"],
-            &["template", "iso"],
-            &["portforwardingrule", "loadbalancerrule", "ipforwardingrule", "firewallrule"],
-        ];
+        const RELATED: &[&[&str]] =
+            &[&["virtualmachine", "router", "systemvm"], &["template", "iso"], &["portforwardingrule", "loadbalancerrule", "ipforwardingrule", "firewallrule"]];
         let groups = RELATED.iter().map(|words| words.iter().map(|word| self.kind(word)));
         groups.into_iter().any(|group| group.clone().any(|member| member == kind) && group.clone().any(|member| asked.contains(&member)))
     }

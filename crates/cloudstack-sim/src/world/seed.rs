@@ -426,6 +426,15 @@ fn images(world: &mut World, (zone, furnished): (Handle, bool), catalog: &Catalo
         ("hypervisor", "Simulator".into()),
     ];
     world.insert(kind, system, &fields);
+    // Templates of other hypervisors are known to every server and downloaded to none of these zones.
+    for hypervisor in ["XenServer", "KVM", "VMware"] {
+        let fields: [(&str, Datum); 4] =
+            [("name", format!("CentOS ({hypervisor})").into()), ("hypervisor", hypervisor.into()), ("isready", false.into()), ("hidden", true.into())];
+        let template = world.insert(kind, system, &fields);
+        if let Some(os) = types.first() {
+            world.set(template, "ostype", *os);
+        }
+    }
     let iso = world.kind("iso");
     let tools: [(&str, Datum); 5] = [
         ("name", "xs-tools.iso".into()),
@@ -454,7 +463,11 @@ fn settings(world: &mut World, server: &Server) {
         }
     }
     for (name, default, class, group, text) in seeding::SETTINGS {
-        if world.find("configuration", "name", name).is_some() {
+        if let Some(row) = world.find("configuration", "name", name) {
+            // People who try things want to see what they destroyed; a bare world is as strict as a new server.
+            if server.options.scene == Scene::Furnished && server.options.setting(name).is_none() {
+                world.set(row, "value", *default);
+            }
             continue;
         }
         let value = server.options.setting(name).unwrap_or(default);
