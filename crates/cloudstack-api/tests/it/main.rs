@@ -1,5 +1,7 @@
 //! The catalog and its use, table by table: every row, not samples.
 
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that stumbles has failed")]
+
 mod declared;
 mod described;
 mod replies;

@@ -123,7 +123,7 @@ impl Walk {
     fn value(&mut self, command: &Command, parameter: &Parameter, depth: usize) -> Option<Value> {
         let told = self.steps.get(command.name.as_str()).and_then(|steps| steps.iter().find(|(name, _)| *name == parameter.name)).map(|(_, value)| *value);
         if let Some(told) = told {
-            return self.told(command, parameter, told, depth);
+            return self.told(parameter, told, depth);
         }
         if parameter.takes_ids() {
             let known = self.known(command, parameter).or_else(|| self.made_for(command, parameter, depth)).or_else(|| self.left(parameter));
@@ -194,7 +194,7 @@ impl Walk {
     }
 
     /// A value that a row of the steps gives; the head of the table says how they are written.
-    fn told(&mut self, command: &Command, parameter: &Parameter, told: &str, depth: usize) -> Option<Value> {
+    fn told(&mut self, parameter: &Parameter, told: &str, depth: usize) -> Option<Value> {
         if let Some(entity) = told.strip_prefix('@') {
             let id = json!(self.objects.get(entity)?.last()?);
             return Some(if parameter.kind == ParameterType::List { json!([id]) } else { id });
