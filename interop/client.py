@@ -166,10 +166,8 @@ async def play(label, mode, where):
                 await compact_is_small(client)
                 await list_is_whole(client)
             await life_of_a_vm(client, answer)
-    # Over HTTP an older protocol answers by events, of which this client takes 1 MiB at most: less than all typed tools.
-    if (label, mode) != ("python 2.x, http", "legacy"):
-        async with Client(where("typed"), mode=mode) as client:
-            await (typed_is_too_long_for_one_event if (label, mode) == IN_ONE_EVENT else typed_is_whole)(client)
+    async with Client(where("typed"), mode=mode) as client:
+        await (typed_is_too_long_for_one_event if (label, mode) == IN_ONE_EVENT else typed_is_whole)(client)
     print(f"{label}, {mode}: ok, {time.monotonic() - began:.1f} s", flush=True)
 
 
