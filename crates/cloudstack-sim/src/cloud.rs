@@ -274,8 +274,11 @@ impl Session<'_> {
         if demands::is_empty(&command.name, &|name| self.pairs.iter().any(|(given, _)| given.eq_ignore_ascii_case(name))) {
             return Ok(None);
         }
-        generic::prepare_kinds(self.world, &command, &self.server.catalog);
-        sample::furnish(self.world, &command, self.server);
+        if !self.world.prepared.contains(&command.name) {
+            generic::prepare_kinds(self.world, &command, &self.server.catalog);
+            sample::furnish(self.world, &command, self.server);
+            self.world.prepared.insert(command.name.clone());
+        }
         let arguments = Arguments::read(self.pairs, &command, caller.kind, self.world)?;
         let by_get = self.request.method == Method::Get;
         let mut turn = Turn { world: self.world, caller, command, arguments, server: self.server, by_get };

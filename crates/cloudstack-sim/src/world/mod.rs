@@ -163,6 +163,8 @@ pub(crate) struct World {
     counters: HashMap<&'static str, u64>,
     /// Whether the release is older than the newest.
     pub(crate) is_old: bool,
+    /// The commands whose kinds are there: making them ready is done once.
+    pub(crate) prepared: HashSet<String>,
     /// The kinds that were stocked from the shelf.
     pub(crate) stocked: HashSet<&'static str>,
     /// The kinds that single commands list, where their shape alone does not tell.
@@ -190,6 +192,7 @@ impl World {
             random: fastrand::Rng::with_seed(seed),
             counters: HashMap::new(),
             is_old: false,
+            prepared: HashSet::new(),
             stocked: HashSet::new(),
             lists: HashMap::new(),
         };
