@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+pub(crate) use self::similar::distance;
 pub use self::{
     check::{ArgumentFault, ArgumentFaults, check},
     similar::closest,

@@ -24,8 +24,8 @@ fn contains(whole: &[char], part: &[char]) -> bool {
     !part.is_empty() && whole.windows(part.len()).any(|window| window == part)
 }
 
-/// The optimal string alignment distance.
-fn distance(a: &[char], b: &[char]) -> usize {
+/// The optimal string alignment distance: a swap of neighbours counts once.
+pub(crate) fn distance<T: PartialEq>(a: &[T], b: &[T]) -> usize {
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=b.len()).collect();
     for (i, left) in a.iter().enumerate() {

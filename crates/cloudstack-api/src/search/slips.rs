@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::call::distance;
+
 /// Words shorter than this are not repaired: too much is near them.
 const LETTERS_MIN: usize = 4;
 /// From this length on two slips are forgiven.
@@ -51,27 +53,6 @@ impl Dictionary {
 
 fn set(letters: &[u8]) -> u32 {
     letters.iter().fold(0, |set, letter| set | 1_u32.checked_shl(u32::from(letter.saturating_sub(b'a'))).unwrap_or_default())
-}
-
-/// The optimal string alignment distance: a swap of neighbours counts once.
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.iter().enumerate() {
-        let mut row = Vec::with_capacity(b.len() + 1);
-        row.push(i + 1);
-        for (j, right) in b.iter().enumerate() {
-            let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX - 1);
-            let mut best = (at(&above, j + 1) + 1).min(at(&row, j) + 1).min(at(&above, j) + usize::from(left != right));
-            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(right) && b.get(j - 1) == Some(left);
-            if swapped {
-                best = best.min(at(&before, j - 1) + 1);
-            }
-            row.push(best);
-        }
-        before = std::mem::replace(&mut above, row);
-    }
-    above.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
