@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use cloudstack_api::{
-    call::{ArgumentFaults, Call, Draft, check, closest},
+    call::{ArgumentFaults, Call, Draft, check, closest, parameter_name},
     catalog::{Catalog, Command, Release, Risk, RoleType},
     reply::Body,
     roles::default_roles,
@@ -196,8 +196,7 @@ impl Visit<'_> {
 
     /// Puts the profile's defaults where the caller gave nothing.
     fn add_defaults(&self, command: &Command, arguments: &mut Map<String, Value>, notes: &mut Vec<String>) {
-        let plain = |name: &str| name.chars().filter(|letter| !matches!(letter, '_' | '-')).flat_map(char::to_lowercase).collect::<String>();
-        let given: Vec<String> = arguments.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| plain(name)).collect();
+        let given: Vec<String> = arguments.iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| parameter_name(name)).collect();
         let has = |name: &str| given.iter().any(|given| given == name);
         for (name, value) in &self.line.profile.defaults {
             // An account and a project exclude each other, and an id says all by itself.
@@ -217,8 +216,7 @@ impl Visit<'_> {
             return Err(role_report(command, self.core.view(self.line).catalog.release()));
         }
         let Some(kind) = kind else { return Ok(()) };
-        let plain = |name: &str| name.chars().filter(|letter| !matches!(letter, '_' | '-')).flat_map(char::to_lowercase).collect::<String>();
-        let given = arguments.iter().filter(|(_, value)| !value.is_null()).filter_map(|(name, _)| command.parameter(&plain(name)));
+        let given = arguments.iter().filter(|(_, value)| !value.is_null()).filter_map(|(name, _)| command.parameter(&parameter_name(name)));
         let above: Vec<&str> =
             given.filter(|parameter| parameter.roles.as_ref().is_some_and(|roles| !roles.contains(&kind))).map(|parameter| parameter.name.as_str()).collect();
         if above.is_empty() {

@@ -11,7 +11,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use cloudstack_api::{catalog::Command, reply::text_of, wire::Pair};
+use cloudstack_api::{call::parameter_name, catalog::Command, reply::text_of, wire::Pair};
 use serde_json::{Map, Value, json};
 
 /// Names that are secret wherever they stand (wire facts §5.4).
@@ -150,8 +150,8 @@ impl Secrets {
     }
 
     fn shown_argument(&self, command: &str, name: &str, value: &Value, setting: Option<&str>) -> Value {
-        if self.is_secret_argument(command, &plain(name), setting) {
-            return placeholder(last_word(&plain(name)), None).into();
+        if self.is_secret_argument(command, &parameter_name(name), setting) {
+            return placeholder(last_word(&parameter_name(name)), None).into();
         }
         match value {
             Value::Object(members) => {
@@ -172,7 +172,7 @@ impl Secrets {
     /// The same for arguments as the caller gave them, sound or not.
     pub(crate) fn values_of(&self, command: &str, arguments: &Map<String, Value>) -> Vec<String> {
         let setting = arguments.get("name").and_then(Value::as_str);
-        let secret = arguments.iter().filter(|(name, _)| self.is_secret_argument(command, &plain(name), setting));
+        let secret = arguments.iter().filter(|(name, _)| self.is_secret_argument(command, &parameter_name(name), setting));
         secret.filter_map(|(_, value)| text_of(value)).collect()
     }
 
@@ -185,7 +185,7 @@ impl Secrets {
         let setting = arguments.get("name").and_then(Value::as_str).map(str::to_owned);
         for (name, value) in arguments.iter_mut() {
             let Some(text) = value.as_str().filter(|text| text.contains(MARK.0)) else { continue };
-            if !self.is_secret_argument(&command.name, &plain(name), setting.as_deref()) {
+            if !self.is_secret_argument(&command.name, &parameter_name(name), setting.as_deref()) {
                 return Err((name.clone(), format!("a secret may not stand in `{name}`, where it could be read again")));
             }
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -335,10 +335,6 @@ fn is_secret_setting(name: &str) -> bool {
 /// `details[0].vnc.password` → `password`.
 fn last_word(name: &str) -> &str {
     name.rsplit(['.', ']']).next().unwrap_or(name)
-}
-
-fn plain(name: &str) -> String {
-    name.chars().filter(|letter| !matches!(letter, '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
 fn placeholder(name: &str, id: Option<&str>) -> String {

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Draft, Unresolved, map, scalar, similar::closest};
+use super::{
+    Draft, Unresolved, map, scalar,
+    similar::{closest, parameter_name},
+};
 use crate::{
     catalog::{Catalog, Command, Group, GroupRule, Parameter, ParameterType},
     wire::Pair,
@@ -90,7 +93,7 @@ struct Sheet<'a> {
 
 impl<'a> Sheet<'a> {
     fn take(&mut self, name: &str, value: &Value) {
-        let plain: String = name.chars().filter(|letter| !matches!(letter, '_' | '-')).flat_map(char::to_lowercase).collect();
+        let plain = parameter_name(name);
         let Some(parameter) = self.command.parameter(name).or_else(|| self.command.parameter(&plain)) else {
             return self.take_unknown(name, &plain, value);
         };
@@ -134,7 +137,7 @@ impl<'a> Sheet<'a> {
         let hint = match closest(name, names.clone()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if names.len() > LISTED_MAX => format!("its description tells the {} that it takes", names.len()),
-            None => format!("it takes {}", listed(names)),
+            None => format!("it takes {}", quoted(names)),
         };
         self.fault(name, format!("unknown argument `{name}` of `{}`", self.command.name), Some(hint));
     }
@@ -191,7 +194,7 @@ impl<'a> Sheet<'a> {
             let known = values.values.keys().map(String::as_str);
             let hint = match closest(&text, known.clone()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("it takes {}", listed(known)),
+                None => format!("it takes {}", quoted(known)),
             };
             self.fault(&parameter.name, format!("`{}` is no value of `{}`", scalar::shown(&text), parameter.name), Some(hint));
         }
@@ -263,7 +266,8 @@ impl<'a> Sheet<'a> {
     }
 }
 
-fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+/// Names in a message: `` `a`, `b` ``.
+pub fn quoted<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     if names.is_empty() { "no arguments".to_owned() } else { names.join(", ") }
 }

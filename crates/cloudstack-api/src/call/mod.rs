@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 pub(crate) use self::similar::distance;
 pub use self::{
-    check::{ArgumentFault, ArgumentFaults, check},
-    similar::closest,
+    check::{ArgumentFault, ArgumentFaults, check, quoted},
+    similar::{closest, parameter_name},
 };
 use crate::{
     catalog::{Command, Lookup, Risk},

@@ -7,7 +7,7 @@ const LETTERS_PER_SLIP: usize = 3;
 ///
 /// Case, `_` and `-` do not count. A candidate that contains the given word, or is contained in it, is near too.
 pub fn closest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let plain = |text: &str| text.chars().filter(|letter| !matches!(letter, '_' | '-')).flat_map(char::to_lowercase).collect::<Vec<_>>();
+    let plain = |text: &str| parameter_name(text).chars().collect::<Vec<_>>();
     let given = plain(given);
     let slips_max = (given.len() / LETTERS_PER_SLIP).max(1);
     let near = candidates.into_iter().filter_map(|candidate| {
@@ -18,6 +18,12 @@ pub fn closest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -
         rank.map(|rank| (rank, candidate))
     });
     near.min_by_key(|(rank, _)| *rank).map(|(_, candidate)| candidate)
+}
+
+/// The name that a parameter goes by, however a caller spells it: `zoneId` and `zone_id` are `zoneid`.
+#[must_use]
+pub fn parameter_name(given: &str) -> String {
+    given.chars().filter(|letter| !matches!(letter, '_' | '-')).flat_map(char::to_lowercase).collect()
 }
 
 fn contains(whole: &[char], part: &[char]) -> bool {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use cloudstack_api::call::closest;
+use cloudstack_api::call::{closest, quoted};
 use cloudstack_engine::{Report, ReportKind};
 use serde_json::{Map, Value};
 
@@ -92,12 +92,6 @@ fn suggestion<'n>(name: &str, names: impl Iterator<Item = &'n str> + Clone) -> S
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("it takes {}", quoted(names)),
     }
-}
-
-/// `` `a`, `b` ``.
-pub(super) fn quoted<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    if names.is_empty() { "no arguments".to_owned() } else { names.join(", ") }
 }
 
 /// The value in the type that its property declares, or what it should have been.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use cloudstack_api::{
-    call::closest,
+    call::{closest, quoted},
     catalog::{Catalog, Command},
     clock::Clock,
 };
@@ -17,7 +17,7 @@ use cloudstack_engine::{Engine, Report, ReportKind, Scope};
 use rmcp::model::Tool as Definition;
 use tokio::sync::OnceCell;
 
-use super::{ServeOptions, Surface, arguments::quoted, tools, tools::Tool, typed};
+use super::{ServeOptions, Surface, tools, tools::Tool, typed};
 
 /// The compact tools that the typed surface has besides its own.
 const TYPED_COMPANIONS: [&str; 3] = ["search", "find", "job"];
