@@ -7,6 +7,8 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::world::write_id;
+
 /// Text that grows member by member. Commas are put where they belong.
 #[derive(Debug, Default)]
 pub(crate) struct Json {
@@ -57,6 +59,14 @@ impl Json {
     pub(crate) fn text(&mut self, text: &str) {
         self.separate();
         self.quote(text);
+    }
+
+    /// An id.
+    pub(crate) fn id(&mut self, id: u128) {
+        self.separate();
+        self.text.push('"');
+        write_id(id, &mut self.text);
+        self.text.push('"');
     }
 
     /// A whole number.

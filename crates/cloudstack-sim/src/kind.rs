@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     json::Json,
-    world::{Datum, Handle, Key, World},
+    world::{Content, Handle, Key, World},
 };
 
 /// Lists that stay, empty, when their items are left out.
@@ -343,23 +343,23 @@ impl World {
         let name = self.name_of(member.name);
         match member.from {
             PreparedFrom::Field(key, constant) => match (self.datum(handle, key), constant) {
-                (Some(datum), _) => self.write_datum(name, datum, json),
+                (Some(content), _) => self.write_content(name, content, json),
                 (None, Some(constant)) => write_constant(name, constant, json),
                 (None, None) => {}
             },
             PreparedFrom::Linked(link, key, is_id) => {
-                let Some(Datum::Link(target)) = self.datum(handle, link) else { return };
+                let Some(Content::Link(target)) = self.datum(handle, link) else { return };
                 if is_id {
-                    json.member(name, &self.id(*target));
-                } else if let Some(datum) = self.datum(*target, key) {
-                    self.write_datum(name, datum, json);
+                    self.write_id_member(name, target, json);
+                } else if let Some(content) = self.datum(target, key) {
+                    self.write_content(name, content, json);
                 }
             }
             PreparedFrom::Plain(From::Id) => match self.row(handle).filter(|row| row.is_named()) {
-                Some(_) => json.member(name, &self.id(handle)),
+                Some(_) => self.write_id_member(name, handle, json),
                 None => {
-                    if let Some(datum) = self.field(handle, "id") {
-                        self.write_datum(name, datum, json);
+                    if let Some(content) = self.field(handle, "id") {
+                        self.write_content(name, content, json);
                     }
                 }
             },
@@ -371,27 +371,54 @@ impl World {
                 }
             }
             PreparedFrom::Plain(From::Several(spread)) => self.write_several(handle, spread, viewer, json),
-            PreparedFrom::Plain(from) => {
+            PreparedFrom::Plain(from) => self.write_plain(name, handle, from, json),
+        }
+    }
+
+    /// Writes a member that says who owns a row, or when it was made.
+    fn write_plain(&self, name: &str, handle: Handle, from: From, json: &mut Json) {
+        let account = self.owner(handle);
+        let project = account.and_then(|account| self.link(account, "project"));
+        let domain = || self.link(account?, "domain");
+        let (row, field) = match from {
+            From::Account => (account.filter(|_| project.is_none()), "name"),
+            From::ProjectId => (project, "id"),
+            From::Project => (project, "name"),
+            From::DomainId => (domain(), "id"),
+            From::Domain => (domain(), "name"),
+            From::DomainPath => (domain(), "path"),
+            _ => {
                 if let Some(text) = self.plain_text(handle, from) {
                     json.member(name, &text);
                 }
+                return;
             }
+        };
+        match row {
+            Some(row) if field == "id" => self.write_id_member(name, row, json),
+            Some(row) => json.member(name, self.text(row, field).unwrap_or_default()),
+            None => {}
         }
+    }
+
+    fn write_id_member(&self, name: &str, handle: Handle, json: &mut Json) {
+        json.key(name);
+        self.write_id(handle, json);
     }
 
     /// The text of a member, for filters. Only what is one word, number or truth value has one.
     pub(crate) fn member_text(&self, handle: Handle, member: Prepared, viewer: Viewer) -> Option<String> {
         match member.from {
             PreparedFrom::Field(key, constant) => match (self.datum(handle, key), constant) {
-                (Some(datum), _) => self.datum_text(datum),
+                (Some(content), _) => self.content_text(content),
                 (None, Some(Constant::Text(text))) => Some(text.to_owned()),
                 (None, Some(Constant::Number(number))) => Some(number.to_string()),
                 (None, Some(Constant::Flag(flag))) => Some(flag.to_string()),
                 (None, _) => None,
             },
             PreparedFrom::Linked(link, key, is_id) => {
-                let Datum::Link(target) = self.datum(handle, link)? else { return None };
-                if is_id { Some(self.id(*target)) } else { self.datum_text(self.datum(*target, key)?) }
+                let Content::Link(target) = self.datum(handle, link)? else { return None };
+                if is_id { Some(self.id(target)) } else { self.content_text(self.datum(target, key)?) }
             }
             PreparedFrom::Plain(From::Always(Constant::Text(text))) => Some(text.to_owned()),
             PreparedFrom::Plain(From::Always(Constant::Flag(flag))) => Some(flag.to_string()),
@@ -412,12 +439,12 @@ impl World {
         let stored = match member.from {
             PreparedFrom::Field(key, _) => self.datum(handle, key),
             PreparedFrom::Linked(link, key, false) => match self.datum(handle, link)? {
-                Datum::Link(target) => self.datum(*target, key),
+                Content::Link(target) => self.datum(target, key),
                 _ => None,
             },
             _ => None,
         };
-        if let Some(Datum::Text(text)) = stored {
+        if let Some(Content::Text(text)) = stored {
             return Some(is_same(text, wanted));
         }
         self.member_text(handle, member, viewer).map(|text| is_same(&text, wanted))
@@ -457,29 +484,29 @@ impl World {
         }
     }
 
-    fn datum_text(&self, datum: &Datum) -> Option<String> {
-        match datum {
-            Datum::Text(text) => Some(text.to_string()),
-            Datum::Number(number) => Some(number.to_string()),
-            Datum::Decimal(number) => Some(number.to_string()),
-            Datum::Flag(flag) => Some(flag.to_string()),
-            Datum::Link(target) => Some(self.id(*target)),
-            Datum::Tree(_) | Datum::Links(_) => None,
+    fn content_text(&self, content: Content<'_>) -> Option<String> {
+        match content {
+            Content::Text(text) => Some(text.to_owned()),
+            Content::Number(number) => Some(number.to_string()),
+            Content::Decimal(number) => Some(number.to_string()),
+            Content::Flag(flag) => Some(flag.to_string()),
+            Content::Link(target) => Some(self.id(target)),
+            Content::Tree(_) | Content::Links(_) => None,
         }
     }
 
-    fn write_datum(&self, name: &str, datum: &Datum, json: &mut Json) {
+    fn write_content(&self, name: &str, content: Content<'_>, json: &mut Json) {
         json.key(name);
-        match datum {
-            Datum::Text(text) => json.text(text),
-            Datum::Number(number) => json.number(*number),
-            Datum::Decimal(number) => json.decimal(*number),
-            Datum::Flag(flag) => json.flag(*flag),
-            Datum::Link(target) => json.text(&self.id(*target)),
-            Datum::Tree(value) => json.value(value),
-            Datum::Links(targets) => {
+        match content {
+            Content::Text(text) => json.text(text),
+            Content::Number(number) => json.number(number),
+            Content::Decimal(number) => json.decimal(number),
+            Content::Flag(flag) => json.flag(flag),
+            Content::Link(target) => self.write_id(target, json),
+            Content::Tree(value) => json.value(value),
+            Content::Links(targets) => {
                 json.open_array();
-                targets.iter().for_each(|target| json.text(&self.id(*target)));
+                targets.iter().for_each(|target| self.write_id(*target, json));
                 json.close_array();
             }
         }
@@ -527,7 +554,7 @@ impl World {
 }
 
 /// Whether two texts are the same in any case.
-fn is_same(text: &str, wanted: &str) -> bool {
+pub(crate) fn is_same(text: &str, wanted: &str) -> bool {
     text.eq_ignore_ascii_case(wanted) || !(text.is_ascii() && wanted.is_ascii()) && text.to_lowercase() == wanted.to_lowercase()
 }
 

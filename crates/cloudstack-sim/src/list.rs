@@ -6,11 +6,11 @@
 use cloudstack_api::catalog::RoleType;
 
 use crate::{
-    kind::{Prepared, Viewer},
+    kind::{Prepared, Viewer, is_same},
     nouns,
     refusal::Refusal,
     turn::{Outcome, Turn},
-    world::{Datum, Handle, Key, KindId, World, parse_id},
+    world::{Handle, KindId, Reader, World, parse_id},
 };
 
 /// Arguments of lists that are no filters.
@@ -59,8 +59,13 @@ pub(crate) enum Scope {
     Domain { domain: Handle, recursive: bool, projects: bool },
 }
 
+/// Values that ask for nothing that a list does not show anyway, by kind and argument.
+const EVERY: [(&str, &str, &str); 1] = [("virtualmachine", "state", "present")];
+
+/// What an argument asks of a row. Fields are looked up once, not for each row.
 enum Filter<'a> {
-    Link(Key, Handle),
+    Link(Reader<'a>, Handle),
+    Field(Reader<'a>, Prepared, &'a str),
     Text(Prepared, &'a str),
     Own(nouns::Filter),
 }
@@ -105,24 +110,32 @@ fn filtered(turn: &Turn<'_>, kind: KindId, scope: &Scope, keep: &dyn Fn(&World, 
     let Some(description) = world.description(kind) else { return Vec::new() };
     let filters = filters(turn, kind);
     let keyword = turn.arguments.text("keyword").map(Keyword::new);
+    let searched: Vec<Reader<'_>> = description.keywords.iter().map(|key| world.reader(kind, *key)).collect();
     let viewer = turn.viewer();
     let ids = wanted_ids(turn);
     let tags: Vec<(String, String)> =
         turn.arguments.records("tags").filter_map(|tag| Some((tag.get("key")?.to_lowercase(), tag.get("value")?.to_lowercase()))).collect();
     let fits = |row: &Handle| {
-        ids.as_ref().is_none_or(|ids| ids.contains(row))
-            && filters.iter().all(|filter| passes(turn, *row, filter, viewer))
-            && keyword.as_ref().is_none_or(|keyword| description.keywords.iter().any(|key| keyword.is_in(world, *row, *key)))
+        filters.iter().all(|filter| passes(turn, *row, filter, viewer))
+            && keyword.as_ref().is_none_or(|keyword| searched.iter().any(|field| field.text(*row).is_some_and(|text| keyword.is_in(text))))
             && (tags.is_empty() || tags.iter().any(|tag| has_tag(world, *row, tag)))
             && keep(world, *row)
     };
-    let mut rows: Vec<Handle> = match scope {
-        Scope::Accounts(accounts) => {
+    let mut rows: Vec<Handle> = match (&ids, scope) {
+        (Some(ids), scope) => {
+            let reach = Reach::new(world, kind, scope);
+            let mut rows: Vec<Handle> = ids.iter().copied().filter(|row| row.kind == kind && world.is_alive(*row) && reach.holds(world, *row)).collect();
+            rows.sort_unstable();
+            rows.dedup();
+            rows.retain(fits);
+            rows
+        }
+        (None, Scope::Accounts(accounts)) => {
             let mut rows: Vec<Handle> = accounts.iter().flat_map(|account| owned_rows(world, kind, *account)).filter(fits).collect();
             rows.sort_unstable();
             rows
         }
-        _ => {
+        (None, scope) => {
             let reach = Reach::new(world, kind, scope);
             world.rows(kind).filter(|row| reach.holds(world, *row)).filter(fits).collect()
         }
@@ -263,27 +276,35 @@ fn filters<'a>(turn: &'a Turn<'_>, kind: KindId) -> Vec<Filter<'a>> {
         if NO_FILTERS.contains(&name) || turn.command.parameter(name).is_none() {
             continue;
         }
+        if EVERY.iter().any(|(word, argument, all)| *word == &*description.word && *argument == name && value.eq_ignore_ascii_case(all)) {
+            continue;
+        }
         if let Some(own) = nouns::filter(&description.word, name) {
             filters.push(Filter::Own(own));
             continue;
         }
         let Some(member) = world.known_key(name).and_then(|key| description.member(key)) else { continue };
         match (turn.arguments.object(name), World::member_link(member), World::member_field(member)) {
-            (Some(object), Some(link), _) => filters.push(Filter::Link(link, object)),
-            (Some(object), None, Some(field)) if description.generic => filters.push(Filter::Link(field, object)),
+            (Some(object), Some(link), _) => filters.push(Filter::Link(world.reader(kind, link), object)),
+            (Some(object), None, Some(field)) if description.generic => filters.push(Filter::Link(world.reader(kind, field), object)),
+            (_, _, Some(field)) => filters.push(Filter::Field(world.reader(kind, field), member, value)),
             _ => filters.push(Filter::Text(member, value)),
         }
     }
+    // What is asked of a field is cheap; functions come last.
+    filters.sort_by_key(|filter| matches!(filter, Filter::Own(_)));
     filters
 }
 
 fn passes(turn: &Turn<'_>, row: Handle, filter: &Filter<'_>, viewer: Viewer) -> bool {
+    let reads = |member: Prepared, wanted: &str| match turn.world.member_is(row, member, viewer, wanted) {
+        Some(is) => is,
+        None => wanted.eq_ignore_ascii_case("false"),
+    };
     match filter {
-        Filter::Link(key, object) => turn.world.datum(row, *key) == Some(&Datum::Link(*object)),
-        Filter::Text(member, wanted) => match turn.world.member_is(row, *member, viewer, wanted) {
-            Some(is) => is,
-            None => wanted.eq_ignore_ascii_case("false"),
-        },
+        Filter::Link(field, object) => field.link(row) == Some(*object),
+        Filter::Field(field, member, wanted) => field.text(row).map_or_else(|| reads(*member, wanted), |text| is_same(text, wanted)),
+        Filter::Text(member, wanted) => reads(*member, wanted),
         Filter::Own(filter) => filter(turn, row),
     }
 }
@@ -302,8 +323,7 @@ impl Keyword {
         if keyword.is_ascii() && !keyword.contains(['%', '_']) { Self::Plain(keyword.into_bytes().into()) } else { Self::Pattern(format!("%{keyword}%")) }
     }
 
-    fn is_in(&self, world: &World, row: Handle, key: Key) -> bool {
-        let Some(Datum::Text(text)) = world.datum(row, key) else { return false };
+    fn is_in(&self, text: &str) -> bool {
         match self {
             Self::Plain(keyword) if text.is_ascii() => {
                 let Some((first, _)) = keyword.split_first() else { return true };

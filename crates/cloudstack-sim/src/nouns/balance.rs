@@ -201,10 +201,7 @@ fn check_algorithm(turn: &Turn<'_>) -> Result<(), Refusal> {
 }
 
 fn members(world: &World, rule: Handle) -> Vec<Handle> {
-    match world.field(rule, "members") {
-        Some(Datum::Links(members)) => members.iter().copied().filter(|vm| world.is_alive(*vm)).collect(),
-        _ => Vec::new(),
-    }
+    world.links(rule, "members").iter().copied().filter(|vm| world.is_alive(*vm)).collect()
 }
 
 fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

@@ -12,7 +12,7 @@ use crate::{
     },
     refusal::Refusal,
     turn::{Outcome, Turn},
-    world::{Handle, World},
+    world::{Content, Handle, World},
 };
 
 /// When to start or stop a machine.
@@ -394,7 +394,7 @@ pub(super) const RECIPES: &[Recipe] = &[
     .then(place_extension),
     change("updateExtension", "id", &[Put::Text("description"), Put::Text("state"), Put::Flag("orchestratorrequirespreparevm")]),
     take("deleteExtension", "id").then(|turn, extension| {
-        if turn.world.field(extension, "isuserdefined") == Some(&false.into()) {
+        if turn.world.field(extension, "isuserdefined") == Some(Content::Flag(false)) {
             return Err(Refusal::failed("System extension can not be deleted"));
         }
         let actions: Vec<Handle> = turn.world.referring("extensioncustomaction", "extensionid", extension).collect();

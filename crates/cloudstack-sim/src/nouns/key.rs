@@ -91,12 +91,12 @@ pub(super) const TABLES: Tables = Tables {
         ("deleteUserData", delete_user_data),
     ],
     filters: &[("affinitygroup", "virtualmachineid", |turn, group| {
-        turn.arguments.object("virtualmachineid").is_some_and(|vm| turn.world.field(vm, "affinitygroups") == Some(&Datum::Links(vec![group].into())))
+        turn.arguments.object("virtualmachineid").is_some_and(|vm| *turn.world.links(vm, "affinitygroups") == [group])
     })],
 };
 
 fn members(world: &World, group: Handle, _: crate::kind::Viewer) -> Option<Shown> {
-    let has = |vm: &Handle| matches!(world.field(*vm, "affinitygroups"), Some(Datum::Links(groups)) if groups.contains(&group));
+    let has = |vm: &Handle| world.links(*vm, "affinitygroups").contains(&group);
     let ids: Vec<String> = world.rows(world.kind("virtualmachine")).filter(has).map(|vm| format!("\"{}\"", world.id(vm))).collect();
     (!ids.is_empty()).then(|| Shown::Raw(format!("[{}]", ids.join(","))))
 }

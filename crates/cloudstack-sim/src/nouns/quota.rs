@@ -88,7 +88,7 @@ fn account(turn: &Turn<'_>) -> Result<Handle, Refusal> {
 
 fn credits(turn: &Turn<'_>, account: Handle) -> f64 {
     match turn.world.field(account, "quotabalance") {
-        Some(crate::world::Datum::Decimal(balance)) => *balance,
+        Some(crate::world::Content::Decimal(balance)) => balance,
         _ => 0.0,
     }
 }

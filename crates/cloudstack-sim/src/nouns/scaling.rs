@@ -13,7 +13,7 @@ use crate::{
     list,
     refusal::Refusal,
     turn::Turn,
-    world::{Datum, Handle, World},
+    world::{Handle, World},
 };
 
 /// What is measured.
@@ -239,10 +239,7 @@ const GROUP_PUTS: &[Put] = &[
 ];
 
 fn links(world: &World, row: Handle, field: &str) -> Vec<Handle> {
-    match world.field(row, field) {
-        Some(Datum::Links(links)) => links.to_vec(),
-        _ => Vec::new(),
-    }
+    world.links(row, field).to_vec()
 }
 
 fn policies(world: &World, group: Handle) -> Vec<Handle> {

@@ -15,7 +15,7 @@ use crate::{
     list,
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_LONG, WORK_MEDIUM, WORK_SHORT},
-    world::{Datum, Handle, World},
+    world::{Content, Datum, Handle, World},
 };
 
 /// How long a machine runs before its statistics are there.
@@ -154,16 +154,8 @@ pub(super) const TABLES: Tables = Tables {
         }),
         ("virtualmachine", "userid", |turn, vm| list::argument_is(turn, "userid", turn.world.link(vm, "user"))),
         ("virtualmachine", "userdata", |_, _| true),
-        ("virtualmachine", "state", has_state),
     ],
 };
-
-fn has_state(turn: &Turn<'_>, vm: Handle) -> bool {
-    let wanted = turn.arguments.given("state").unwrap_or_default();
-    let state = turn.world.text(vm, "state").unwrap_or_default();
-    let is = |word: &str| state.eq_ignore_ascii_case(word);
-    if wanted.eq_ignore_ascii_case("present") { !is("Destroyed") && !is("Expunging") } else { is(wanted) }
-}
 
 fn running(world: &World, vm: Handle, shown: Shown) -> Option<Shown> {
     if world.text(vm, "state") != Some("Running") {
@@ -180,17 +172,11 @@ fn host_link(world: &World, vm: Handle, name: &str) -> Option<Handle> {
 
 /// The NICs of a machine.
 pub(crate) fn nic_rows(world: &World, vm: Handle) -> &[Handle] {
-    match world.field(vm, "nics") {
-        Some(Datum::Links(nics)) => nics,
-        _ => &[],
-    }
+    world.links(vm, "nics")
 }
 
 fn affinity_rows(world: &World, vm: Handle) -> &[Handle] {
-    match world.field(vm, "affinitygroups") {
-        Some(Datum::Links(groups)) => groups,
-        _ => &[],
-    }
+    world.links(vm, "affinitygroups")
 }
 
 fn nics(world: &World, vm: Handle, viewer: Viewer) -> Option<Shown> {
@@ -261,10 +247,12 @@ fn list_vms(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
                 refusal
             });
     }
-    if super::server::may(turn, "allow.user.view.destroyed.vm") {
+    let wants_present = turn.arguments.text("state").is_some_and(|state| state.eq_ignore_ascii_case("present"));
+    if super::server::may(turn, "allow.user.view.destroyed.vm") && !wants_present {
         return list::list(turn, kind);
     }
-    list::list_where(turn, kind, |world, vm| !matches!(world.text(vm, "state"), Some("Destroyed" | "Expunging")))
+    let state = turn.world.key("state");
+    list::list_where(turn, kind, move |world, vm| !matches!(world.datum(vm, state), Some(Content::Text("Destroyed" | "Expunging"))))
 }
 
 const VM_DETAILS: &[&str] = &["all", "group", "nics", "stats", "secgrp", "tmpl", "servoff", "diskoff", "backoff", "iso", "volume", "min", "affgrp", "vnfnics"];
@@ -373,11 +361,9 @@ fn left_in_error(turn: &mut Turn<'_>, vm: Handle, template: Handle, networks: &[
 
 fn check_unique(turn: &Turn<'_>, name: &str, networks: &[super::network::Wish]) -> Result<(), Refusal> {
     for wish in networks {
-        let nics = turn.world.kind("nic");
         let taken = turn
             .world
-            .rows(nics)
-            .filter(|nic| turn.world.link(*nic, "network") == Some(wish.network))
+            .referring("nic", "network", wish.network)
             .any(|nic| turn.world.link(nic, "vm").is_some_and(|vm| turn.world.text(vm, "name") == Some(name)));
         if taken {
             let domain = turn.world.string(wish.network, "networkdomain");

@@ -3,9 +3,13 @@
 //! A row holds what is its own; what belongs to another row (the name of its zone, the path of its domain) is a
 //! reference that is followed when the row is rendered. Knows nothing of HTTP, commands or roles.
 
+mod cell;
 mod hash;
 mod seed;
 pub(crate) mod shelf;
+mod table;
+mod texts;
+mod wides;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -13,13 +17,21 @@ use std::{
 };
 
 use cloudstack_api::roles::Role;
+use hashbrown::HashTable;
 use serde_json::Value;
 
-use self::hash::Quick;
 pub(crate) use self::seed::seed;
+use self::{
+    cell::{Cell, Said},
+    hash::Quick,
+    table::{Column, Table},
+    texts::Texts,
+    wides::{Wide, Wides},
+};
 use crate::{
     auth::Session,
     jobs::Jobs,
+    json::Json,
     kind::{Kind, Noun},
 };
 
@@ -40,7 +52,7 @@ pub(crate) struct Handle {
     pub(crate) row: u32,
 }
 
-/// What a field holds.
+/// What is put into a field.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Datum {
     /// Text.
@@ -95,32 +107,62 @@ impl From<Value> for Datum {
     }
 }
 
-/// One object.
-#[derive(Debug)]
+/// What a field holds, as it is read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Content<'a> {
+    /// Text.
+    Text(&'a str),
+    /// A whole number.
+    Number(i64),
+    /// A number with decimals.
+    Decimal(f64),
+    /// A truth value.
+    Flag(bool),
+    /// Another row.
+    Link(Handle),
+    /// Other rows.
+    Links(&'a [Handle]),
+    /// Anything nested.
+    Tree(&'a Value),
+}
+
+/// One object, but for its fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     /// Its id; 0 for kinds whose ids are no UUIDs.
     id: u128,
-    /// The row number of the account that owns it.
-    owner: Option<u32>,
-    /// Seconds since 1970.
-    created: u64,
-    /// Whether it was removed. What refers to it can still name it.
-    gone: bool,
-    fields: Vec<(Key, Datum)>,
 }
 
 impl Row {
     /// Whether it has an id that is no number.
-    pub(crate) fn is_named(&self) -> bool {
+    pub(crate) fn is_named(self) -> bool {
         self.id != 0
     }
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    rows: Vec<Row>,
-    by_owner: HashMap<u32, Vec<u32>>,
-    alive: usize,
+/// A field of a kind's rows, looked up once and then read from many of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'a> {
+    world: &'a World,
+    column: Option<&'a Column>,
+}
+
+impl<'a> Reader<'a> {
+    /// The field's text in a row.
+    pub(crate) fn text(self, row: Handle) -> Option<&'a str> {
+        match self.column?.get(row.row).said()? {
+            Said::Text(number) => Some(self.world.texts.get(number)),
+            _ => None,
+        }
+    }
+
+    /// The row that the field refers to.
+    pub(crate) fn link(self, row: Handle) -> Option<Handle> {
+        match self.column?.get(row.row).said()? {
+            Said::Link(target) => Some(target),
+            _ => None,
+        }
+    }
 }
 
 /// A key and a value that people put on an object.
@@ -143,7 +185,9 @@ pub(crate) struct World {
     words: HashMap<Box<str>, KindId, Quick>,
     entities: HashMap<Box<str>, KindId>,
     tables: Vec<Table>,
-    ids: HashMap<u128, Handle>,
+    ids: HashTable<Handle>,
+    texts: Texts,
+    wides: Wides,
     /// API keys and the users they belong to.
     pub(crate) api_keys: HashMap<String, Handle>,
     /// Tags by object, oldest first.
@@ -181,7 +225,9 @@ impl World {
             words: HashMap::default(),
             entities: HashMap::new(),
             tables: Vec::new(),
-            ids: HashMap::new(),
+            ids: HashTable::new(),
+            texts: Texts::default(),
+            wides: Wides::default(),
             api_keys: HashMap::new(),
             tags: HashMap::new(),
             roles: BTreeMap::new(),
@@ -276,22 +322,16 @@ impl World {
 
     /// Puts a row with a given id into a table; 0 for none.
     pub(crate) fn insert_as(&mut self, kind: KindId, id: u128, owner: Option<Handle>, fields: &[(&str, Datum)]) -> Handle {
-        let mut stored = Vec::with_capacity(fields.len());
-        for (name, datum) in fields {
-            stored.push((self.key(name), datum.clone()));
-        }
         let created = self.now.as_secs();
-        let owner = owner.map(|owner| owner.row);
         let Some(table) = self.tables.get_mut(usize::from(kind.0)) else { return Handle { kind, row: u32::MAX } };
-        let row = u32::try_from(table.rows.len()).unwrap_or(u32::MAX);
-        let handle = Handle { kind, row };
-        table.rows.push(Row { id, owner, created, gone: false, fields: stored });
-        table.alive += 1;
-        if let Some(owner) = owner {
-            table.by_owner.entry(owner).or_default().push(row);
-        }
+        let handle = Handle { kind, row: table.add(id, owner.map(|owner| owner.row), created) };
         if id != 0 {
-            self.ids.insert(id, handle);
+            let tables = &self.tables;
+            self.ids.insert_unique(hash_of(id), handle, |known| hash_of(id_in(tables, *known)));
+        }
+        for (name, datum) in fields {
+            let key = self.key(name);
+            self.put(handle, key, datum);
         }
         handle
     }
@@ -306,79 +346,119 @@ impl World {
     /// Removes a row; what refers to it can still name it.
     pub(crate) fn remove(&mut self, handle: Handle) {
         let Some(table) = self.tables.get_mut(usize::from(handle.kind.0)) else { return };
-        let Some(row) = table.rows.get_mut(handle.row as usize).filter(|row| !row.gone) else { return };
-        row.gone = true;
-        table.alive -= 1;
-        self.ids.remove(&row.id);
-        if let Some(rows) = row.owner.and_then(|owner| table.by_owner.get_mut(&owner)) {
-            rows.retain(|row| *row != handle.row);
+        if !table.remove(handle.row) {
+            return;
+        }
+        let id = id_in(&self.tables, handle);
+        if let Ok(found) = self.ids.find_entry(hash_of(id), |known| *known == handle) {
+            found.remove();
         }
         self.tags.remove(&handle);
     }
 
+    fn table(&self, kind: KindId) -> Option<&Table> {
+        self.tables.get(usize::from(kind.0))
+    }
+
     /// The row behind a handle, removed or not.
-    pub(crate) fn row(&self, handle: Handle) -> Option<&Row> {
-        self.tables.get(usize::from(handle.kind.0))?.rows.get(handle.row as usize)
+    pub(crate) fn row(&self, handle: Handle) -> Option<Row> {
+        self.table(handle.kind)?.id(handle.row).map(|id| Row { id })
     }
 
     /// Whether a row is still there.
     pub(crate) fn is_alive(&self, handle: Handle) -> bool {
-        self.row(handle).is_some_and(|row| !row.gone)
+        self.table(handle.kind).is_some_and(|table| table.is_alive(handle.row))
     }
 
     /// The rows of a kind, oldest first.
     pub(crate) fn rows(&self, kind: KindId) -> impl DoubleEndedIterator<Item = Handle> + '_ {
-        let rows = self.tables.get(usize::from(kind.0)).map(|table| table.rows.as_slice()).unwrap_or_default();
-        rows.iter().enumerate().filter(|(_, row)| !row.gone).map(move |(at, _)| Handle { kind, row: u32::try_from(at).unwrap_or(u32::MAX) })
+        self.table(kind).into_iter().flat_map(Table::rows).map(move |row| Handle { kind, row })
     }
 
     /// The rows of a kind, removed ones too, so that each stands at its number.
     pub(crate) fn all_rows(&self, kind: KindId) -> impl Iterator<Item = Handle> + '_ {
-        let count = self.tables.get(usize::from(kind.0)).map_or(0, |table| table.rows.len());
+        let count = self.table(kind).map_or(0, Table::len);
         (0..u32::try_from(count).unwrap_or(u32::MAX)).map(move |row| Handle { kind, row })
     }
 
     /// The rows of a kind that an account owns, oldest first.
     pub(crate) fn owned(&self, kind: KindId, account: Handle) -> impl DoubleEndedIterator<Item = Handle> + '_ {
-        let rows = self.tables.get(usize::from(kind.0)).and_then(|table| table.by_owner.get(&account.row)).map(Vec::as_slice).unwrap_or_default();
+        let rows = self.table(kind).map(|table| table.owned(account.row)).unwrap_or_default();
         rows.iter().map(move |row| Handle { kind, row: *row })
     }
 
     /// The rows of a kind whose field refers to another row.
-    pub(crate) fn referring<'a>(&'a self, kind: &str, field: &'a str, target: Handle) -> impl Iterator<Item = Handle> + 'a {
-        self.rows(self.kind(kind)).filter(move |row| self.link(*row, field) == Some(target))
+    pub(crate) fn referring<'a>(&'a self, kind: &str, field: &str, target: Handle) -> impl Iterator<Item = Handle> + 'a {
+        self.holding(self.kind(kind), field, Some(Cell::link(target)))
+    }
+
+    /// The rows of a kind whose field holds just this; none of them if nothing can hold it.
+    fn holding<'a>(&'a self, kind: KindId, field: &str, cell: Option<Cell>) -> impl Iterator<Item = Handle> + 'a {
+        let column = self.known_key(field).and_then(|key| self.table(kind)?.column(key));
+        let wanted = column.zip(cell);
+        wanted.into_iter().flat_map(move |(column, cell)| self.rows(kind).filter(move |row| column.get(row.row) == cell))
     }
 
     /// How many rows of a kind there are.
     pub(crate) fn count(&self, kind: KindId) -> usize {
-        self.tables.get(usize::from(kind.0)).map_or(0, |table| table.alive)
+        self.table(kind).map_or(0, Table::alive)
     }
 
     /// The first row of a kind whose field has this text.
     pub(crate) fn find(&self, kind: &str, field: &str, text: &str) -> Option<Handle> {
-        self.rows(self.kind(kind)).find(|row| self.text(*row, field) == Some(text))
+        self.holding(self.kind(kind), field, self.texts.number_of(text).map(Cell::text)).next()
     }
 
     /// The row with this id.
     pub(crate) fn by_id(&self, id: u128) -> Option<Handle> {
-        self.ids.get(&id).copied()
+        self.ids.find(hash_of(id), |known| id_in(&self.tables, *known) == id).copied()
+    }
+
+    /// A field of a kind's rows, to be read from many of them.
+    pub(crate) fn reader(&self, kind: KindId, key: Key) -> Reader<'_> {
+        Reader { world: self, column: self.table(kind).and_then(|table| table.column(key)) }
+    }
+
+    /// All fields that a row has, in no order of meaning.
+    #[expect(dead_code, reason = "only what writes a world down asks for all fields")]
+    pub(crate) fn contents(&self, handle: Handle) -> impl Iterator<Item = (Key, Content<'_>)> {
+        let fields = self.table(handle.kind).into_iter().flat_map(move |table| table.fields(handle.row));
+        fields.filter_map(|(key, cell)| Some((key, self.content(cell)?)))
+    }
+
+    fn content(&self, cell: Cell) -> Option<Content<'_>> {
+        match cell.said()? {
+            Said::Text(number) => Some(Content::Text(self.texts.get(number))),
+            Said::Number(number) => Some(Content::Number(number)),
+            Said::Flag(flag) => Some(Content::Flag(flag)),
+            Said::Link(target) => Some(Content::Link(target)),
+            Said::Wide(number) => self.wides.get(number),
+        }
     }
 
     /// A field.
-    pub(crate) fn datum(&self, handle: Handle, key: Key) -> Option<&Datum> {
-        self.row(handle)?.fields.iter().find(|(name, _)| *name == key).map(|(_, datum)| datum)
+    pub(crate) fn datum(&self, handle: Handle, key: Key) -> Option<Content<'_>> {
+        self.content(self.table(handle.kind)?.column(key)?.get(handle.row))
     }
 
     /// A field by its name.
-    pub(crate) fn field(&self, handle: Handle, name: &str) -> Option<&Datum> {
+    pub(crate) fn field(&self, handle: Handle, name: &str) -> Option<Content<'_>> {
         self.datum(handle, self.known_key(name)?)
     }
 
     /// A field's text.
     pub(crate) fn text(&self, handle: Handle, name: &str) -> Option<&str> {
         match self.field(handle, name)? {
-            Datum::Text(text) => Some(text),
+            Content::Text(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// The rows that a field refers to.
+    pub(crate) fn links(&self, handle: Handle, name: &str) -> &[Handle] {
+        match self.field(handle, name) {
+            Some(Content::Links(targets)) => targets,
+            _ => &[],
         }
     }
 
@@ -390,20 +470,20 @@ impl World {
     /// A field's number, or zero.
     pub(crate) fn number(&self, handle: Handle, name: &str) -> i64 {
         match self.field(handle, name) {
-            Some(Datum::Number(number)) => *number,
+            Some(Content::Number(number)) => number,
             _ => 0,
         }
     }
 
     /// Whether a field is true.
     pub(crate) fn flag(&self, handle: Handle, name: &str) -> bool {
-        self.field(handle, name) == Some(&Datum::Flag(true))
+        self.field(handle, name) == Some(Content::Flag(true))
     }
 
     /// The row that a field refers to.
     pub(crate) fn link(&self, handle: Handle, name: &str) -> Option<Handle> {
         match self.field(handle, name)? {
-            Datum::Link(target) => Some(*target),
+            Content::Link(target) => Some(target),
             _ => None,
         }
     }
@@ -411,7 +491,7 @@ impl World {
     /// A field's tree.
     pub(crate) fn tree(&self, handle: Handle, name: &str) -> Option<&Value> {
         match self.field(handle, name)? {
-            Datum::Tree(value) => Some(value),
+            Content::Tree(value) => Some(value),
             _ => None,
         }
     }
@@ -424,31 +504,51 @@ impl World {
 
     /// Sets a field by the number of its name.
     pub(crate) fn set_key(&mut self, handle: Handle, key: Key, datum: impl Into<Datum>) {
-        let Some(row) = self.row_mut(handle) else { return };
-        let datum = datum.into();
-        match row.fields.iter_mut().find(|(name, _)| *name == key) {
-            Some((_, old)) => *old = datum,
-            None => row.fields.push((key, datum)),
+        self.put(handle, key, &datum.into());
+    }
+
+    fn put(&mut self, handle: Handle, key: Key, datum: &Datum) {
+        let cell = self.packed(datum);
+        self.put_cell(handle, key, cell);
+    }
+
+    fn put_cell(&mut self, handle: Handle, key: Key, cell: Cell) {
+        let Some(table) = self.tables.get_mut(usize::from(handle.kind.0)) else { return };
+        match table.put(handle.row, key, cell).said() {
+            Some(Said::Text(number)) => self.texts.give_back(number),
+            Some(Said::Wide(number)) => self.wides.forget(number),
+            Some(Said::Number(_) | Said::Flag(_) | Said::Link(_)) | None => {}
         }
+    }
+
+    fn packed(&mut self, datum: &Datum) -> Cell {
+        let wide = match datum {
+            Datum::Text(text) => return Cell::text(self.texts.take(text)),
+            Datum::Flag(flag) => return Cell::flag(*flag),
+            Datum::Link(target) => return Cell::link(*target),
+            Datum::Number(number) => match Cell::number(*number) {
+                Some(cell) => return cell,
+                None => Wide::Number(*number),
+            },
+            Datum::Decimal(number) => Wide::Decimal(*number),
+            Datum::Links(targets) => Wide::Links(targets.clone()),
+            Datum::Tree(value) => Wide::Tree(value.clone()),
+        };
+        Cell::wide(self.wides.keep(wide))
     }
 
     /// Takes a field away.
     pub(crate) fn unset(&mut self, handle: Handle, name: &str) {
-        let Some(key) = self.known_key(name) else { return };
-        if let Some(row) = self.row_mut(handle) {
-            row.fields.retain(|(name, _)| *name != key);
+        if let Some(key) = self.known_key(name).filter(|key| self.datum(handle, *key).is_some()) {
+            self.put_cell(handle, key, Cell::ABSENT);
         }
     }
 
     /// Gives a row to another account.
     pub(crate) fn give(&mut self, handle: Handle, account: Handle) {
-        let Some(table) = self.tables.get_mut(usize::from(handle.kind.0)) else { return };
-        let Some(row) = table.rows.get_mut(handle.row as usize) else { return };
-        if let Some(old) = row.owner.and_then(|owner| table.by_owner.get_mut(&owner)) {
-            old.retain(|row| *row != handle.row);
+        if let Some(table) = self.tables.get_mut(usize::from(handle.kind.0)) {
+            table.give(handle.row, account.row);
         }
-        row.owner = Some(account.row);
-        table.by_owner.entry(account.row).or_default().push(handle.row);
     }
 
     /// The account that owns a row; an account owns itself.
@@ -457,12 +557,12 @@ impl World {
         if handle.kind == accounts {
             return Some(handle);
         }
-        Some(Handle { kind: accounts, row: self.row(handle)?.owner? })
+        Some(Handle { kind: accounts, row: self.owner_number(handle)? })
     }
 
     /// The number of the account that owns a row. Cheaper than [`Self::owner`] where many rows are looked at.
     pub(crate) fn owner_number(&self, handle: Handle) -> Option<u32> {
-        self.row(handle)?.owner
+        self.table(handle.kind)?.owner(handle.row)
     }
 
     /// The domain of the account that owns a row.
@@ -487,11 +587,19 @@ impl World {
         match self.row(handle) {
             Some(row) if row.id != 0 => id_text(row.id),
             Some(_) => match self.field(handle, "id") {
-                Some(Datum::Text(text)) => text.to_string(),
-                Some(Datum::Number(number)) => number.to_string(),
+                Some(Content::Text(text)) => text.to_owned(),
+                Some(Content::Number(number)) => number.to_string(),
                 _ => String::new(),
             },
             None => String::new(),
+        }
+    }
+
+    /// Writes the id of a row as a string.
+    pub(crate) fn write_id(&self, handle: Handle, json: &mut Json) {
+        match self.row(handle) {
+            Some(row) if row.id != 0 => json.id(row.id),
+            _ => json.text(&self.id(handle)),
         }
     }
 
@@ -506,7 +614,7 @@ impl World {
 
     /// When a row was made, in seconds since 1970.
     pub(crate) fn created(&self, handle: Handle) -> u64 {
-        self.row(handle).map_or(0, |row| row.created)
+        self.table(handle.kind).and_then(|table| table.created(handle.row)).unwrap_or_default()
     }
 
     /// Now, as servers write it.
@@ -534,32 +642,62 @@ impl World {
         let groups = RELATED.iter().map(|words| words.iter().map(|word| self.kind(word)));
         groups.into_iter().any(|group| group.clone().any(|member| member == kind) && group.clone().any(|member| asked.contains(&member)))
     }
+}
 
-    fn row_mut(&mut self, handle: Handle) -> Option<&mut Row> {
-        self.tables.get_mut(usize::from(handle.kind.0))?.rows.get_mut(handle.row as usize)
-    }
+/// The id of a row; 0 for none.
+fn id_in(tables: &[Table], handle: Handle) -> u128 {
+    tables.get(usize::from(handle.kind.0)).and_then(|table| table.id(handle.row)).unwrap_or_default()
+}
+
+/// Ids are made-up numbers already; their halves only have to meet.
+fn hash_of(id: u128) -> u64 {
+    const HALF_BITS: u32 = 64;
+    let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default();
+    half(id) ^ half(id >> HALF_BITS)
 }
 
 /// Writes an id as CloudStack does.
 pub(crate) fn id_text(id: u128) -> String {
-    const LENGTH: usize = 36;
-    let mut text = String::with_capacity(LENGTH);
+    let mut text = String::with_capacity(ID_CHARACTERS);
+    write_id(id, &mut text);
+    text
+}
+
+/// How many characters an id has.
+const ID_CHARACTERS: usize = 36;
+
+/// Writes an id behind a text.
+pub(crate) fn write_id(id: u128, text: &mut String) {
+    let mut letters = [b'-'; ID_CHARACTERS];
+    let mut places = letters.iter_mut();
     for (at, byte) in id.to_be_bytes().into_iter().enumerate() {
         if matches!(at, 4 | 6 | 8 | 10) {
-            text.push('-');
+            places.next();
         }
-        text.extend(char::from_digit(u32::from(byte >> 4), 16));
-        text.extend(char::from_digit(u32::from(byte & 0xf), 16));
+        for half in [byte >> 4, byte & 0xf] {
+            if let Some(place) = places.next() {
+                *place = if half < 10 { b'0' + half } else { b'a' - 10 + half };
+            }
+        }
     }
-    text
+    text.push_str(std::str::from_utf8(&letters).unwrap_or_default());
 }
 
 /// Reads an id, in any case, with blanks after it.
 pub(crate) fn parse_id(text: &str) -> Option<u128> {
     let text = text.trim_end();
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    if lengths != [8, 4, 4, 4, 12] {
+    if text.len() != ID_CHARACTERS {
         return None;
     }
-    u128::from_str_radix(&text.replace('-', ""), 16).ok()
+    let mut id = 0;
+    for (at, letter) in text.bytes().enumerate() {
+        let is_dash = letter == b'-';
+        if matches!(at, 8 | 13 | 18 | 23) != is_dash {
+            return None;
+        }
+        if !is_dash {
+            id = id << 4 | u128::from(char::from(letter).to_digit(16)?);
+        }
+    }
+    Some(id)
 }
