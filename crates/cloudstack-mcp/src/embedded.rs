@@ -7,7 +7,7 @@ use cloudstack_api::{
     clock::Clock,
 };
 use cloudstack_engine::{Credentials, Profile, Report, ReportKind};
-use cloudstack_sim::{Cloud, Identity, JobSpeed, WorldOptions};
+use cloudstack_sim::{Cloud, Gate, Identity, JobSpeed, WorldOptions};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +19,8 @@ pub(crate) struct Embedded {
     pub(crate) url: String,
     /// Who may call it, the root admin first.
     pub(crate) identities: Vec<Identity>,
+    /// The cloud itself.
+    pub(crate) cloud: Cloud,
 }
 
 /// Starts one at an address; it lives until `stop`.
@@ -38,13 +40,13 @@ pub(crate) async fn start(settings: &EmbeddedCloud, release: Option<Release>, pl
     };
     let cloud = Cloud::new(options, Arc::new(Catalog::embedded(release)), place.clock);
     let identities = cloud.identities();
-    let stop = place.stop;
+    let (served, gate, stop) = (cloud.clone(), place.gate, place.stop);
     tokio::spawn(async move {
-        if let Err(fault) = cloudstack_sim::serve(cloud, listener, stop).await {
+        if let Err(fault) = cloudstack_sim::serve_with(served, listener, gate, stop).await {
             tracing::error!(%fault, "the embedded cloud ended");
         }
     });
-    Ok(Embedded { url: format!("http://{address}/client/api"), identities })
+    Ok(Embedded { url: format!("http://{address}/client/api"), identities, cloud })
 }
 
 /// Where a cloud listens, by which clock it lives, and until when.
@@ -55,6 +57,8 @@ pub(crate) struct Place {
     pub(crate) clock: Arc<dyn Clock>,
     /// Its end.
     pub(crate) stop: CancellationToken,
+    /// Who may use its administrative endpoint.
+    pub(crate) gate: Gate,
 }
 
 impl Embedded {

@@ -18,12 +18,14 @@ use crate::{
     arguments::{self, Arguments},
     auth::{self, Credentials},
     demands::{self, Held},
+    error::Error,
     events, generic, jobs,
     json::{Json, to_xml},
     nouns,
     options::{Plugins, Scene, TimeMode, WorldOptions},
     refusal::Refusal,
     sample,
+    trouble::{ActiveTrouble, Trouble},
     turn::{Caller, Outcome, Server, Turn, WORK_SHORT, Work},
     world::{World, seed},
 };
@@ -137,10 +139,53 @@ impl Cloud {
 
     /// Stops the server and starts it again: jobs at work are cut off without a result, sessions are gone.
     pub fn restart(&self) {
-        let mut world = self.lock();
+        self.present().restart();
+    }
+
+    /// Lets something go wrong, from now until it is lifted. Answers with the number by which it is lifted.
+    ///
+    /// # Errors
+    ///
+    /// If it names what is not there, lies outside its bounds, or is the case already.
+    pub fn trouble(&self, trouble: Trouble) -> Result<u64, Error> {
+        let mut world = self.present();
+        let number = world.begin(trouble, &self.inner.server)?;
         world.settle(&self.inner.server);
-        world.cut_off_jobs();
-        world.sessions.clear();
+        Ok(number)
+    }
+
+    /// Lifts a trouble.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if no trouble with this number holds.
+    pub fn lift(&self, number: u64) -> Result<(), Error> {
+        let mut world = self.present();
+        world.lift(number)?;
+        world.settle(&self.inner.server);
+        Ok(())
+    }
+
+    /// The troubles that hold, oldest first.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<ActiveTrouble> {
+        self.lock().troubles.active().to_vec()
+    }
+
+    /// How much longer than usual the answer to a request takes.
+    pub(crate) fn delay(&self, request: &WireRequest) -> Duration {
+        let world = self.lock();
+        if world.troubles.active().is_empty() {
+            return Duration::ZERO;
+        }
+        let pairs = arguments::merge(&request.query, &request.body);
+        let command = pairs.iter().find(|(name, _)| name == "command").map(|(_, value)| value.as_str());
+        world.troubles.delay(command)
+    }
+
+    /// Completes once `wait` has passed on the clock of this cloud.
+    pub(crate) async fn wait(&self, wait: Duration) {
+        self.inner.clock.sleep(wait).await;
     }
 
     /// Answers a request.
@@ -149,16 +194,22 @@ impl Cloud {
         let pairs = arguments::merge(&request.query, &request.body);
         let exact = |name: &str| pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
         let wants_json = exact("response").is_some_and(|kind| kind.eq_ignore_ascii_case("json"));
-        let mut world = self.lock();
-        if self.inner.server.options.clock == TimeMode::Auto {
-            world.now = world.now.max(self.inner.clock.now());
-        }
-        world.settle(&self.inner.server);
+        let mut world = self.present();
         let mut session = Session { world: &mut world, server: &self.inner.server, cookies: Vec::new(), request, pairs: &pairs };
         let (envelope, result) = session.run(exact("command"));
         let cookies = session.cookies;
         drop(world);
         self.spell(&envelope, result, wants_json, cookies)
+    }
+
+    /// The world as it is by now.
+    fn present(&self) -> MutexGuard<'_, World> {
+        let mut world = self.lock();
+        if self.inner.server.options.clock == TimeMode::Auto {
+            world.now = world.now.max(self.inner.clock.now());
+        }
+        world.settle(&self.inner.server);
+        world
     }
 
     fn lock(&self) -> MutexGuard<'_, World> {
@@ -252,6 +303,10 @@ impl Session<'_> {
         if !auth::allows(self.world, caller.role, &command) {
             return ("errorresponse".to_owned(), Err(Refusal::role(name, &user)));
         }
+        let now = self.world.now;
+        if let Some(Err(refusal)) = self.world.throttle.as_mut().map(|throttle| throttle.count(&caller, now)) {
+            return (envelope, Err(refusal));
+        }
         if session.is_none()
             && let Err(refusal) = auth::check_signature(self.world, &caller, credentials)
         {
@@ -271,6 +326,9 @@ impl Session<'_> {
 
     fn execute(&mut self, command: Arc<Command>, caller: Caller) -> Result<Option<String>, Refusal> {
         arguments::check_characters(self.pairs)?;
+        if let Some(refusal) = self.world.troubles.fails_call(&command.name) {
+            return Err(refusal);
+        }
         if demands::is_empty(&command.name, &|name| self.pairs.iter().any(|(given, _)| given.eq_ignore_ascii_case(name))) {
             return Ok(None);
         }

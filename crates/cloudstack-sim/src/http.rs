@@ -74,7 +74,12 @@ async fn answer(State(cloud): State<Cloud>, request: Request) -> Response {
         return told(StatusCode::METHOD_NOT_ALLOWED, "Please use HTTP POST to authenticate using this API");
     }
     let request = WireRequest { method: if is_read { Method::Get } else { Method::Post }, query, body, cookies };
-    spell(cloud.answer(&request))
+    let answer = cloud.answer(&request);
+    let delay = cloud.delay(&request);
+    if !delay.is_zero() {
+        cloud.wait(delay).await;
+    }
+    spell(answer)
 }
 
 fn spell(answer: WireAnswer) -> Response {

@@ -18,6 +18,7 @@ use crate::{
     json::Json,
     options::JobSpeed,
     refusal::Refusal,
+    trouble::{self, Burden, Throttle},
     turn::{Caller, Finish, Outcome, Server, Turn, Work},
     world::{Handle, World, id_text, parse_id},
 };
@@ -54,6 +55,16 @@ struct Pending {
     finish: Finish,
     arguments: Arguments,
     event: Option<events::Subject>,
+    burden: Burden,
+}
+
+/// A job that trouble keeps from going on.
+struct Held {
+    /// The trouble.
+    cause: u64,
+    job: String,
+    pending: Pending,
+    takes: Duration,
 }
 
 impl std::fmt::Debug for Pending {
@@ -78,6 +89,7 @@ pub(crate) struct Jobs {
     tasks: BTreeMap<(Duration, u64), Task>,
     busy_until: HashMap<Handle, Duration>,
     at_work: HashMap<Handle, String>,
+    held: Vec<Held>,
     sequence: u64,
 }
 
@@ -112,9 +124,12 @@ impl World {
 
     fn finish_job(&mut self, id: &str, pending: Pending, server: &Server) {
         let Some((caller, command)) = self.jobs.by_id.get(id).map(|job| (job.caller, Arc::clone(&job.command))) else { return };
-        let Pending { finish, arguments, event } = pending;
+        let Pending { finish, arguments, event, burden } = pending;
         let mut turn = Turn { world: self, caller, command, arguments, server, by_get: false };
-        let outcome = finish(&mut turn);
+        let outcome = match trouble::hindered(&mut turn, burden) {
+            Some(refusal) => Err(refusal),
+            None => finish(&mut turn),
+        };
         let (code, result) = match &outcome {
             Ok(outcome) => (0, turn.body(outcome)),
             Err(refusal) => {
@@ -134,15 +149,52 @@ impl World {
         }
     }
 
+    /// Starts the server again: jobs at work are cut off without a result, sessions are gone, settings are read anew.
+    pub(crate) fn restart(&mut self) {
+        self.cut_off_jobs();
+        self.sessions.clear();
+        self.throttle = Throttle::of_settings(self);
+    }
+
     /// Ends all jobs that are at work without a result, as a restart of the server does.
-    pub(crate) fn cut_off_jobs(&mut self) {
+    fn cut_off_jobs(&mut self) {
         let completed = self.now;
         self.jobs.tasks.retain(|_, task| matches!(task, Task::Chore(_)));
+        self.jobs.held.clear();
         self.jobs.at_work.clear();
         self.jobs.busy_until.clear();
         for job in self.jobs.by_id.values_mut().filter(|job| job.ending.is_none()) {
             job.ending = Some(Ending { completed, code: CUT_OFF, result: None });
         }
+    }
+
+    /// Lets the jobs go on that a trouble held, in their order.
+    pub(crate) fn free_jobs(&mut self, cause: u64) {
+        let (freed, kept) = std::mem::take(&mut self.jobs.held).into_iter().partition(|held| held.cause == cause);
+        self.jobs.held = kept;
+        let freed: Vec<Held> = freed;
+        for held in freed {
+            self.queue(held.job, held.pending, held.takes);
+        }
+    }
+
+    /// Puts a job behind the others on its object.
+    fn queue(&mut self, job: String, pending: Pending, takes: Duration) {
+        let now = self.now;
+        let jobs = &mut self.jobs;
+        let free = pending.burden.subject.and_then(|subject| jobs.busy_until.get(&subject).copied()).unwrap_or(now);
+        let due = now.max(free) + takes;
+        if let Some(subject) = pending.burden.subject {
+            jobs.busy_until.insert(subject, due);
+        }
+        jobs.sequence += 1;
+        jobs.tasks.insert((due, jobs.sequence), Task::Job(job, pending));
+    }
+
+    /// The trouble that keeps a new job from going on: its own, or that of a job before it on the same object.
+    fn cause_of_wait(&mut self, command: &str, subject: Option<Handle>) -> Option<u64> {
+        let before = self.jobs.held.iter().find(|held| subject.is_some() && held.pending.burden.subject == subject).map(|held| held.cause);
+        before.or_else(|| self.troubles.holds_job(command))
     }
 
     /// The job that works on an object at the moment.
@@ -168,10 +220,7 @@ pub(crate) fn start(turn: &mut Turn<'_>, work: Work) -> Result<Outcome, Refusal>
         JobSpeed::Normal => work.takes,
     };
     let now = turn.world.now;
-    let free = work.subject.and_then(|subject| turn.world.jobs.busy_until.get(&subject).copied()).unwrap_or(now);
-    let due = now.max(free) + takes;
     if let Some(subject) = work.subject {
-        turn.world.jobs.busy_until.insert(subject, due);
         turn.world.jobs.at_work.insert(subject, id.clone());
     }
     let event = events::subject(turn, work.subject);
@@ -190,10 +239,14 @@ pub(crate) fn start(turn: &mut Turn<'_>, work: Work) -> Result<Outcome, Refusal>
         created: now,
         ending: None,
     };
-    let pending = Pending { finish: work.finish, arguments: turn.arguments.clone(), event };
-    jobs.tasks.insert((due, jobs.sequence), Task::Job(id.clone(), pending));
     jobs.order.push(id.clone());
     jobs.by_id.insert(id.clone(), job);
+    let burden = Burden { subject: work.subject, makes: work.id.is_some() };
+    let pending = Pending { finish: work.finish, arguments: turn.arguments.clone(), event, burden };
+    match turn.world.cause_of_wait(&turn.command.name, work.subject) {
+        Some(cause) => turn.world.jobs.held.push(Held { cause, job: id.clone(), pending, takes }),
+        None => turn.world.queue(id.clone(), pending, takes),
+    }
     let mut json = Json::default();
     json.open();
     if let Some(object) = &work.id {

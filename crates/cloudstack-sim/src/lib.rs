@@ -9,6 +9,7 @@ mod cloud;
 mod coverage;
 mod dates;
 mod demands;
+mod error;
 mod events;
 mod generic;
 mod http;
@@ -22,12 +23,17 @@ mod options;
 mod refusal;
 pub mod replay;
 mod sample;
+mod sandbox;
+mod trouble;
 mod turn;
 mod world;
 
 pub use crate::{
     cloud::{Cloud, Identity, Method, WireAnswer, WireRequest},
     coverage::{How, coverage},
+    error::Error,
     http::serve,
     options::{JobSpeed, Plugins, Scene, TimeMode, Tuning, WorldOptions},
+    sandbox::{Gate, serve_with},
+    trouble::{ActiveTrouble, Failure, SLOW_MAX, Trouble},
 };

@@ -7,6 +7,7 @@ use std::{
 
 use cloudstack_api::clock::Clock;
 use cloudstack_engine::{Caller, Config, Credentials, Engine, Profile, Report, ReportKind, SystemClock};
+use cloudstack_sim::Gate;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -96,8 +97,8 @@ impl Context {
     }
 
     /// Starts an embedded cloud at an address.
-    pub(super) async fn cloud(&self, address: SocketAddr) -> Result<Embedded, Report> {
-        let place = Place { address, clock: Arc::clone(&self.clock), stop: self.stop.clone() };
+    pub(super) async fn cloud(&self, address: SocketAddr, gate: Gate) -> Result<Embedded, Report> {
+        let place = Place { address, clock: Arc::clone(&self.clock), stop: self.stop.clone(), gate };
         embedded::start(&self.settings.embedded, self.settings.general.release, place).await
     }
 
@@ -123,7 +124,7 @@ impl Context {
 
     async fn profile(&self, entry: &Entry) -> Result<Profile, Report> {
         if entry.origin == Origin::Embedded {
-            return self.cloud(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?.profile(&self.settings.embedded.identity);
+            return self.cloud(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Gate::Closed).await?.profile(&self.settings.embedded.identity);
         }
         self.settings.profile(entry)
     }

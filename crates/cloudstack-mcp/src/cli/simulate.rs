@@ -1,8 +1,10 @@
 //! `simulate`: the embedded cloud as a server for other programs, until it is told to stop.
 
-use std::net::SocketAddr;
+use std::{fs, net::SocketAddr, path::PathBuf};
 
 use clap::Args;
+use cloudstack_engine::{Report, ReportKind};
+use cloudstack_sim::{Gate, Trouble};
 use serde_json::{Value, json};
 
 use super::{Context, Failure, Verb};
@@ -10,6 +12,9 @@ use crate::{
     render::Tint,
     settings::{Flags, Format, Speed},
 };
+
+/// The shortest token that is taken: shorter ones can be guessed.
+const TOKEN_CHARACTERS_MIN: usize = 16;
 
 /// Serve the embedded cloud to other programs
 #[derive(Args)]
@@ -26,6 +31,12 @@ pub(super) struct Simulate {
     /// How long its jobs take
     #[arg(long, value_name = "SPEED", value_parser = super::words(Speed::WORDS))]
     speed: Option<String>,
+    /// Something that goes wrong from the start, such as `host-down=host-1` or `job-fails=stopVirtualMachine`; can be repeated
+    #[arg(long, value_name = "TROUBLE", value_parser = |line: &str| line.parse::<Trouble>())]
+    trouble: Vec<Trouble>,
+    /// A file with the token that the administrative endpoint asks for; without it only programs on this machine may use it
+    #[arg(long, value_name = "FILE")]
+    admin_token_file: Option<PathBuf>,
 }
 
 impl Verb for Simulate {
@@ -37,7 +48,10 @@ impl Verb for Simulate {
     }
 
     async fn run(self, context: &Context) -> Result<(), Failure> {
-        let cloud = context.cloud(self.listen).await?;
+        let cloud = context.cloud(self.listen, self.gate()?).await?;
+        for trouble in self.trouble {
+            cloud.cloud.trouble(trouble).map_err(|fault| Report::new(ReportKind::Usage, fault.to_string()))?;
+        }
         let identity = |identity: &cloudstack_sim::Identity| {
             json!({
                 "name": identity.name, "role": identity.role, "account": identity.account, "domain": identity.domain,
@@ -65,6 +79,20 @@ impl Verb for Simulate {
         until_stopped().await;
         context.stop.cancel();
         Ok(())
+    }
+}
+
+impl Simulate {
+    /// Who may use the administrative endpoint.
+    fn gate(&self) -> Result<Gate, Report> {
+        let Some(file) = &self.admin_token_file else { return Ok(Gate::Loopback) };
+        let shown = file.display();
+        let text = fs::read_to_string(file).map_err(|fault| Report::new(ReportKind::Config, format!("the token file `{shown}` cannot be read: {fault}")))?;
+        let token = text.trim();
+        if token.len() < TOKEN_CHARACTERS_MIN {
+            return Err(Report::new(ReportKind::Config, format!("the token in `{shown}` is shorter than {TOKEN_CHARACTERS_MIN} characters")));
+        }
+        Ok(Gate::Token(token.to_owned()))
     }
 }
 

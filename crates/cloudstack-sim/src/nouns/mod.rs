@@ -44,7 +44,11 @@ use crate::{
     world::Handle,
 };
 
-pub(crate) use self::{network::implement, vm::instance_name};
+pub(crate) use self::{
+    network::implement,
+    place::choose_host,
+    vm::{instance_name, power_off},
+};
 
 /// Whether a row passes an argument of a list.
 pub(crate) type Filter = fn(&Turn<'_>, Handle) -> bool;

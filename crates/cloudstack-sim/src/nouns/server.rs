@@ -7,6 +7,7 @@ use super::Tables;
 use crate::{
     auth, cloud, jobs,
     refusal::Refusal,
+    trouble::Throttle,
     turn::{Outcome, Turn},
     world::{Handle, World},
 };
@@ -20,6 +21,7 @@ pub(super) const TABLES: Tables = Tables {
         ("queryAsyncJobResult", jobs::query),
         ("listAsyncJobs", jobs::list),
         ("getApiLimit", api_limit),
+        ("resetApiLimit", reset_api_limit),
         ("listHypervisors", hypervisors),
     ],
     filters: &[],
@@ -153,8 +155,22 @@ fn infrastructure(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(Outcome::Shown("infrastructure".to_owned(), shown.to_string()))
 }
 
-fn api_limit(_: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    Err(Refusal::unsupported("This api is only available when api.throttling.enabled = true."))
+fn throttle<'a>(turn: &'a mut Turn<'_>) -> Result<&'a mut Throttle, Refusal> {
+    turn.world.throttle.as_mut().ok_or_else(|| Refusal::unsupported("This api is only available when api.throttling.enabled = true."))
+}
+
+fn api_limit(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let (account, now) = (turn.caller.account, turn.world.now);
+    let used = throttle(turn)?.used(account.row, now);
+    let (id, name) = (turn.world.id(account), turn.world.string(account, "name"));
+    let shown = json!({"accountid": id, "account": name, "apiIssued": used.issued, "apiAllowed": used.allowed, "expireAfter": used.expires});
+    Ok(Outcome::Shown("apilimit".to_owned(), shown.to_string()))
+}
+
+fn reset_api_limit(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let account = turn.arguments.object("account").map(|account| account.row);
+    throttle(turn)?.reset(account);
+    Ok(Outcome::Success)
 }
 
 fn hypervisors(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

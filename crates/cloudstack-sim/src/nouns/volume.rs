@@ -7,6 +7,7 @@ use crate::{
         flag, linked, own,
     },
     refusal::Refusal,
+    trouble,
     turn::{Outcome, Turn, WORK_SHORT},
     world::{Datum, Handle, World},
 };
@@ -159,7 +160,7 @@ pub(crate) fn place(world: &mut World, volume: Handle) {
     if world.link(volume, "pool").is_none() {
         let pools = world.kind("storagepool");
         let number = volume.row as usize;
-        let up: Vec<Handle> = world.rows(pools).filter(|pool| world.text(*pool, "state") == Some("Up")).collect();
+        let up: Vec<Handle> = world.rows(pools).filter(|pool| world.text(*pool, "state") == Some("Up") && !trouble::is_full(world, *pool)).collect();
         if let Some(pool) = number.checked_rem(up.len()).and_then(|at| up.get(at)).copied() {
             world.set(volume, "pool", pool);
             for name in ["cluster", "pod"] {

@@ -33,6 +33,7 @@ use crate::{
     jobs::Jobs,
     json::Json,
     kind::{Kind, Noun},
+    trouble::{Throttle, Troubles},
 };
 
 /// The name of a field, as a number.
@@ -213,6 +214,10 @@ pub(crate) struct World {
     pub(crate) stocked: HashSet<&'static str>,
     /// The kinds that single commands list, where their shape alone does not tell.
     pub(crate) lists: HashMap<Box<str>, KindId>,
+    /// What goes wrong because somebody asked for it.
+    pub(crate) troubles: Troubles,
+    /// How often accounts may call, where that is limited.
+    pub(crate) throttle: Option<Throttle>,
 }
 
 impl World {
@@ -241,6 +246,8 @@ impl World {
             prepared: HashSet::new(),
             stocked: HashSet::new(),
             lists: HashMap::new(),
+            troubles: Troubles::default(),
+            throttle: None,
         };
         for noun in nouns {
             let kind = Kind::of_noun(noun, &mut |name| world.key(name));

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::scene::{fresh, identity, signed};
 
 /// Sends one request as text and answers with status, head and body.
-async fn exchange(address: &str, request: String) -> (u16, String, String) {
+pub(crate) async fn exchange(address: &str, request: String) -> (u16, String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut text = String::new();

@@ -12,4 +12,5 @@ mod scene;
 mod signatures;
 mod speed;
 mod time;
+mod trouble;
 mod walk;

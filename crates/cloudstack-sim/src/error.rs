@@ -1,0 +1,27 @@
+//! What goes wrong with the embedded cloud itself, by what the caller can do; what it answers as a CloudStack is no error.
+
+/// Why something could not be done to an embedded cloud.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It was about an object that is not there: name another.
+    #[error("there is no {what} `{name}`")]
+    NotFound {
+        /// What kind of object.
+        what: &'static str,
+        /// How it was called.
+        name: String,
+    },
+    /// It cannot be read, or lies outside its bounds: say it differently.
+    #[error("{0}")]
+    Invalid(String),
+    /// It does not go together with what is the case already: change that first.
+    #[error("{0}")]
+    Conflict(String),
+}
+
+impl Error {
+    /// An error about something that cannot be read.
+    pub(crate) fn invalid(text: impl Into<String>) -> Self {
+        Self::Invalid(text.into())
+    }
+}
