@@ -45,6 +45,14 @@ pub struct Family {
     pub area: String,
 }
 
+impl Family {
+    /// Whether its commands are for one vendor's product, for extensions or for tests, and of no use in most clouds.
+    #[must_use]
+    pub fn is_plugin(&self) -> bool {
+        self.area == "plugins"
+    }
+}
+
 /// The commands of one release.
 #[derive(Debug)]
 pub struct Catalog {

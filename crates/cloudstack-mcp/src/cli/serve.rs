@@ -19,7 +19,7 @@ pub(super) struct Serve {
     /// Serve over HTTP at this address, path /mcp
     #[arg(long, value_name = "ADDR:PORT")]
     http: Option<String>,
-    /// Only commands of these families; `cloudstack-mcp search --families` lists them
+    /// Only commands of these families, or `all`; `cloudstack-mcp search --families` lists them
     #[arg(long, value_name = "A,B")]
     toolsets: Option<String>,
     /// Only these tools

@@ -125,6 +125,10 @@ impl Server {
     }
 
     fn unknown_tool(&self, name: &str) -> ErrorData {
+        if let Some(toolset) = self.0.toolbox.toolset_of(name) {
+            let message = format!("the tool `{name}` is not loaded: it is in the toolset `{toolset}`, which `--toolsets {toolset}` or `--toolsets all` loads");
+            return ErrorData::invalid_params(message, None);
+        }
         let names: Vec<&str> = self.0.toolbox.tools().iter().map(|tool| tool.definition().name.as_ref()).collect();
         let hint = closest(name, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         ErrorData::invalid_params(format!("unknown tool `{name}`{hint}"), None)

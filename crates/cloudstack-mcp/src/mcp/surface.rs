@@ -22,8 +22,11 @@ use super::{ServeOptions, Surface, tools, tools::Tool, typed};
 /// The compact tools that the typed surface has besides its own.
 const TYPED_COMPANIONS: [&str; 3] = ["search", "find", "job"];
 
+/// The toolset that stands for all of them.
+const EVERY_TOOLSET: &str = "all";
+
 /// How long the list of tools waits to learn what the role may call; then it shows all.
-const ROLE_WAIT_MAX: Duration = Duration::from_secs(3);
+const ROLE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The tools of a surface.
 pub(super) struct Toolbox {
@@ -31,6 +34,8 @@ pub(super) struct Toolbox {
     compact: Vec<Arc<dyn Tool>>,
     catalog: Arc<Catalog>,
     scope: Scope,
+    /// The commands that have a tool of their own.
+    typed: Scope,
     choice: typed::Choice,
     opened: OnceLock<Opened>,
     allowed: OnceCell<Option<Arc<BTreeSet<String>>>>,
@@ -67,6 +72,11 @@ impl Toolbox {
                 surface: options.surface,
                 compact: all.into_iter().filter(kept).collect(),
                 scope: scope(&catalog, &named, &families),
+                typed: if named.commands.is_empty() && options.toolsets.is_empty() {
+                    scope(&catalog, &named, &usual_families(&catalog))
+                } else {
+                    scope(&catalog, &named, &families)
+                },
                 choice: typed::Choice { read_only: options.read_only, has_profiles: engine.profiles().len() > 1 },
                 catalog,
                 opened: OnceLock::new(),
@@ -115,12 +125,18 @@ impl Toolbox {
         opened.places.get(name).and_then(|&place| opened.tools.get(place))
     }
 
+    /// The toolset that an unknown tool is in, where it is one that has to be named.
+    pub(super) fn toolset_of(&self, tool: &str) -> Option<String> {
+        let command = typed::command_of_tool(&self.catalog, tool)?;
+        (self.surface == Surface::Typed && self.scope.allows(&command.name)).then(|| command.family.clone())
+    }
+
     /// Builds the tools when they are first asked for, so that a process starts without them.
     fn opened(&self) -> &Opened {
         self.opened.get_or_init(|| {
             let mut tools = self.compact.clone();
             if self.surface == Surface::Typed {
-                tools.extend(typed::all(&self.catalog, &self.scope, self.choice));
+                tools.extend(typed::all(&self.catalog, &self.typed, self.choice));
             }
             let places = tools.iter().enumerate().map(|(place, tool)| (tool.definition().name.to_string(), place)).collect();
             Opened { tools, places }
@@ -175,13 +191,23 @@ fn named(catalog: &Catalog, compact: &[Arc<dyn Tool>], names: &[String]) -> Resu
     Err(near.fold(report, |report, near| report.hint(format!("did you mean `{near}`?"))))
 }
 
-/// The families with these names.
+/// The families whose commands have tools where none is named: all but plugins, so that the list stays within what
+/// clients take in one message.
+fn usual_families(catalog: &Catalog) -> BTreeSet<String> {
+    catalog.families().into_iter().filter(|family| !family.is_plugin()).map(|family| family.name).collect()
+}
+
+/// The families with these names; none for the word that stands for all.
 fn families(catalog: &Catalog, names: &[String]) -> Result<BTreeSet<String>, Report> {
+    if names.iter().any(|name| name == EVERY_TOOLSET) {
+        return Ok(BTreeSet::new());
+    }
     let all = catalog.families();
     let unknown: Vec<&str> = names.iter().map(String::as_str).filter(|name| all.iter().all(|family| family.name != *name)).collect();
     if unknown.is_empty() {
         return Ok(names.iter().cloned().collect());
     }
     let known = quoted(all.iter().map(|family| family.name.as_str()));
-    Err(Report::new(ReportKind::Usage, format!("there is no toolset {}", quoted(unknown.into_iter()))).hint(format!("there are {known}")))
+    Err(Report::new(ReportKind::Usage, format!("there is no toolset {}", quoted(unknown.into_iter())))
+        .hint(format!("there are {known}, and `{EVERY_TOOLSET}`")))
 }

@@ -28,6 +28,11 @@ const TEXT_BYTES_MAX: usize = 2_000;
 /// What sets our own arguments apart from those of the command.
 const OWN_PREFIX: char = '_';
 
+/// The parameters by which a list is read in pages.
+const PAGING: [&str; 2] = ["page", "pagesize"];
+/// What a full stop belongs to without ending a sentence.
+const ABBREVIATIONS: [&str; 3] = ["e.g", "i.e", "etc"];
+
 /// Words that are shortened in names that would be too long, one after the other until the name fits.
 const SHORT_WORDS: [(&str, &str); 16] = [
     ("virtual_machines", "vms"),
@@ -140,16 +145,17 @@ impl CommandTool {
     fn new(catalog: &Catalog, command: Arc<Command>, name: String, choice: Choice) -> Self {
         let words = catalog.words(&command);
         let mut input = schema::input(catalog, &command);
+        // The schema does not name all that is understood: pages, and arguments of ours that rarely make sense.
+        input.remove("additionalProperties");
         if let Some(properties) = input.get_mut("properties").and_then(Value::as_object_mut) {
+            shorten(properties, &command);
             properties.extend(own_arguments(&command, choice));
         }
         let mut definition = Definition::new(name, text(&command, &words.text, words.undo.as_deref()), input)
             .with_title(words.title.clone())
-            .with_annotations(effect(&command).annotations(&words.title));
-        if let Some(mut output) = schema::output(&command) {
-            // A failure has other members; clients check those against the schema too.
-            output.remove("required");
-            definition = definition.with_raw_output_schema(Arc::new(output));
+            .with_annotations(effect(&command).annotations(None));
+        if schema::output(&command).is_some() {
+            definition = definition.with_raw_output_schema(Arc::new(list_result()));
         }
         Self { definition, command }
     }
@@ -184,6 +190,40 @@ impl Tool for CommandTool {
             call.approver.run(call.engine, request, token, call.watch).await
         })
     }
+}
+
+/// The schema of a list's result, as short as it can be said eight hundred times. Nothing is required of it, since a
+/// failure has other members and clients check those against the schema too.
+fn list_result() -> JsonObject {
+    object(json!({"type": "object", "properties": {"items": {"type": "array"}, "total": {"type": "integer"}, "complete": {"type": "boolean"}}}))
+}
+
+/// Cuts the words of arguments that most calls leave out to their first sentence, which names the values that people
+/// use, and takes away the pages: lists are read to their end or to `_limit`. All tools together must stay within what
+/// clients take in one message.
+fn shorten(properties: &mut Map<String, Value>, command: &Command) {
+    if command.is_list() {
+        properties.retain(|name, _| !PAGING.contains(&name.as_str()));
+    }
+    let is_optional = |name: &str| command.parameters.iter().any(|parameter| parameter.name == name && !parameter.required);
+    for property in properties.iter_mut().filter(|(name, _)| is_optional(name)).filter_map(|(_, property)| property.as_object_mut()) {
+        property.remove("examples");
+        if let Some(Value::String(text)) = property.get_mut("description") {
+            text.truncate(first_sentence(text).len());
+        }
+    }
+}
+
+/// The text up to its first full stop that ends a sentence.
+fn first_sentence(text: &str) -> &str {
+    text.match_indices(". ").find(|(at, _)| ends_sentence(text, *at)).and_then(|(at, _)| text.get(..=at)).unwrap_or(text)
+}
+
+/// Whether a full stop ends a sentence: a capital or a quotation follows, and what precedes is no abbreviation.
+fn ends_sentence(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    let is_abbreviation = ABBREVIATIONS.iter().any(|short| before.ends_with(short));
+    !is_abbreviation && text.get(at + 2..).is_some_and(|rest| rest.starts_with(|letter: char| !letter.is_lowercase() || letter == '`'))
 }
 
 /// What the command can do at worst, in the protocol's hints.
@@ -234,7 +274,7 @@ fn every_own_argument() -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
-    use cloudstack_api::catalog::Release;
+    use cloudstack_api::catalog::{Family, Release};
 
     use super::*;
 
@@ -279,6 +319,35 @@ mod tests {
                 assert!(definition.input_schema["properties"].is_object(), "{}", definition.name);
             }
         }
+    }
+
+    /// The official Python client takes no event of more bytes, which is how servers answer it over HTTP.
+    const LIST_BYTES_MAX: usize = 1 << 20;
+    /// What stands around the tools.
+    const ENVELOPE_BYTES: usize = 4_096;
+
+    #[test]
+    fn all_tools_that_nobody_has_to_name_fit_in_one_message() {
+        for catalog in releases() {
+            let plugins: HashSet<String> = catalog.families().into_iter().filter(Family::is_plugin).map(|family| family.name).collect();
+            let usual = catalog.commands().filter(|command| !plugins.contains(&command.family)).map(|command| command.name.clone());
+            let tools = all(&catalog, &Scope::Commands(usual.collect()), CHOICE);
+            assert!(tools.len() > 700, "{}", tools.len());
+            let definitions: Vec<&Definition> = tools.iter().map(|tool| tool.definition()).collect();
+            let bytes = serde_json::to_string(&definitions).unwrap().len();
+            assert!(bytes + ENVELOPE_BYTES < LIST_BYTES_MAX, "{bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn optional_arguments_are_told_in_one_sentence_and_required_ones_in_full() {
+        assert_eq!(first_sentence("Disk, e.g. a volume; see listVolumes. Excludes `id`."), "Disk, e.g. a volume; see listVolumes.");
+        assert_eq!(first_sentence("Default: the setting vm.stats.increment.metrics."), "Default: the setting vm.stats.increment.metrics.");
+        let catalog = Catalog::embedded(Release::NEWEST);
+        let command = catalog.command("listVirtualMachines").unwrap();
+        let tool = CommandTool::new(&catalog, command, "list_virtual_machines".to_owned(), CHOICE);
+        let properties = tool.definition.input_schema["properties"].as_object().unwrap().clone();
+        assert!(!properties.contains_key("page") && properties.contains_key("_limit"), "{properties:?}");
     }
 
     #[test]

@@ -107,7 +107,7 @@ settings! {
         surface: SurfaceName = SurfaceName::Compact, flag "--surface";
         /// The address at which MCP is served over HTTP (path `/mcp`) instead of standard input and output.
         http: Option<SocketAddr> = None, flag "--http";
-        /// The families of commands that clients see; all of them if empty. `cloudstack-mcp search --families` lists them.
+        /// The families of commands that clients see; all of them if empty. The typed surface then leaves out the families of plugins, which `all` or their names bring in. `cloudstack-mcp search --families` lists them.
         toolsets: Vec<String> = Vec::new(), flag "--toolsets";
         /// The tools, by name, that clients see; all of them if empty.
         tools: Vec<String> = Vec::new(), flag "--tools";

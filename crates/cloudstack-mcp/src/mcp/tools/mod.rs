@@ -80,9 +80,9 @@ pub(super) enum Effect {
 }
 
 impl Effect {
-    /// The four hints.
-    pub(super) fn annotations(self, title: &str) -> ToolAnnotations {
-        ToolAnnotations::from_raw(Some(title.to_owned()), Some(self == Self::Reads), Some(self == Self::Destroys), Some(self == Self::Reads), Some(false))
+    /// The four hints, and a title where it would not only repeat the name that a large list gives already.
+    pub(super) fn annotations(self, title: Option<&str>) -> ToolAnnotations {
+        ToolAnnotations::from_raw(title.map(str::to_owned), Some(self == Self::Reads), Some(self == Self::Destroys), Some(self == Self::Reads), Some(false))
     }
 }
 
@@ -107,7 +107,7 @@ impl Sketch {
         }
         Definition::new(self.name, self.text, input)
             .with_title(self.title)
-            .with_annotations(self.effect.annotations(self.title))
+            .with_annotations(self.effect.annotations(Some(self.title)))
             .with_raw_output_schema(Arc::new(object(json!({"type": "object", "properties": self.gives}))))
     }
 }

@@ -35,7 +35,7 @@ fn each_compact_tool_is_as_reviewed() {
 }
 
 #[test]
-fn the_typed_surface_has_a_tool_for_every_command() {
+fn the_typed_surface_has_a_tool_for_every_command_of_cloudstack_itself() {
     let typed = tools(&["--surface", "typed"]);
     assert!(typed.len() > 600, "{}", typed.len());
     let names: Vec<&str> = typed.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
@@ -43,6 +43,16 @@ fn the_typed_surface_has_a_tool_for_every_command() {
         assert!(names.contains(&name), "{name}");
     }
     assert!(!names.contains(&"run"), "a typed tool is the only way to its command");
+}
+
+#[test]
+fn plugins_have_tools_when_they_are_asked_for() {
+    let mut session = Session::open(Era::Modern, &["--surface", "typed"]);
+    let refused = session.request("tools/call", json!({"name": "list_tungsten_fabric_tag", "arguments": {}}));
+    assert!(refused["error"]["message"].as_str().is_some_and(|text| text.contains("--toolsets sdn_tungsten")), "{refused}");
+    let all = names(&["--surface", "typed", "--toolsets", "all"]);
+    assert!(all.len() > 900 && all.contains("list_tungsten_fabric_tag"), "{}", all.len());
+    assert!(names(&["--surface", "typed", "--toolsets", "sdn_tungsten"]).contains("list_tungsten_fabric_tag"));
 }
 
 #[test]
