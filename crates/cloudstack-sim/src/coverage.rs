@@ -1,24 +1,34 @@
-//! Which commands have behaviour and which are answered generically; the coverage page is made from it.
+//! Which commands have behaviour which follow the rules of most kinds, and which are answered generically; the coverage page is made from it.
 
-use cloudstack_api::catalog::Catalog;
+use std::sync::Arc;
 
-use crate::nouns;
+use cloudstack_api::catalog::{Catalog, Command};
+
+use crate::{generic, nouns};
 
 /// How a command is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
     /// By behaviour of its own, or by reading objects that have behaviour.
     Behaviour,
-    /// From what the catalog declares.
+    /// By the rules that hold for most kinds: made, listed, changed, switched and deleted.
+    Rule,
+    /// From what the catalog declares of the answer alone.
     Generic,
 }
 
 /// How each command of a catalog is answered, sorted by name.
 #[must_use]
 pub fn coverage(catalog: &Catalog) -> Vec<(String, How)> {
-    let how = |name: &str, shape: &str, is_list: bool| {
-        let modelled = is_list && nouns::NOUNS.iter().any(|noun| noun.entities.contains(&shape));
-        if nouns::handler(name).is_some() || modelled || matches!(name, "login" | "logout") { How::Behaviour } else { How::Generic }
+    let how = |command: &Arc<Command>| {
+        let modelled = command.is_list() && nouns::NOUNS.iter().any(|noun| noun.entities.contains(&command.shape.as_str()));
+        if nouns::handler(&command.name).is_some() || modelled || matches!(command.name.as_str(), "login" | "logout") {
+            How::Behaviour
+        } else if generic::is_by_rule(command, catalog) {
+            How::Rule
+        } else {
+            How::Generic
+        }
     };
-    catalog.commands().map(|command| (command.name.clone(), how(&command.name, &command.shape, command.is_list()))).collect()
+    catalog.commands().map(|command| (command.name.clone(), how(&command))).collect()
 }

@@ -300,6 +300,11 @@ impl Kind {
         self.later.extend(later);
     }
 
+    /// The fields that the members show.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = Key> + '_ {
+        self.view.iter().filter_map(|member| World::member_field(*member))
+    }
+
     /// The member with this name.
     pub(crate) fn member(&self, name: Key) -> Option<Prepared> {
         self.view.iter().find(|member| member.name == name).copied()

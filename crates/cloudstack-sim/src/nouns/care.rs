@@ -90,8 +90,6 @@ const FUTILE: &[(&str, u16, u32, &str)] = &[
     ("listVolumesForImport", 530, 4250, "Importing and unmanaging volume are not supported for hypervisor: Simulator"),
     ("ldapCreateAccount", 534, 9999, "No LDAP user exists with the username"),
     ("deleteLdapConfiguration", 530, 9999, "com.cloud.exception.InvalidParameterValueException: Cannot find configuration with hostname"),
-    ("createKubernetesCluster", 530, 9999, "Unable to complete this operation. Contact your cloud admin."),
-    ("uploadTemplateDirectDownloadCertificate", 530, 9999, "Cannot parse the certificate provided, please provide a PEM certificate."),
     ("setupUserTwoFactorAuthentication", 530, 4250, "2FA is not enabled for this domain or at global level"),
 ];
 
@@ -113,8 +111,6 @@ pub(super) const TABLES: Tables = Tables {
         ("listVolumesForImport", futile),
         ("ldapCreateAccount", futile),
         ("deleteLdapConfiguration", futile),
-        ("createKubernetesCluster", futile),
-        ("uploadTemplateDirectDownloadCertificate", futile),
         ("setupUserTwoFactorAuthentication", futile),
         ("dedicateHost", dedicate),
         ("dedicateCluster", dedicate),

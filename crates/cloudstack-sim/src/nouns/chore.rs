@@ -1,18 +1,15 @@
-//! Kinds that are little more than their fields: schedules of machines, webhooks, stores of objects and buckets, shared
-//! file systems, Kubernetes, themes, regions, extensions, CNI configurations, storage selectors, project roles.
+//! Kinds that are little more than their fields: schedules of machines, webhooks, themes, regions, storage selectors,
+//! project roles.
 
 use super::{
     Tables,
     recipe::{self, Put, Recipe, change, make, quietly, take},
 };
 use crate::{
-    kind::{
-        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, always, computed, linked, own,
-        own_or,
-    },
+    kind::{ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, ID, Noun, PROJECT, PROJECT_ID, always, linked, own, own_or},
     refusal::Refusal,
     turn::{Outcome, Turn},
-    world::{Content, Handle, World},
+    world::{Handle, World},
 };
 
 /// When to start or stop a machine.
@@ -64,119 +61,6 @@ pub(crate) const WEBHOOK_NOUN: Noun = Noun {
     ],
 };
 
-/// A store of objects.
-pub(crate) const STORE_NOUN: Noun = Noun {
-    word: "objectstore",
-    entities: &["ObjectStoreResponse"],
-    resource: "ObjectStore",
-    owned: false,
-    keywords: &["name"],
-    newest_first: false,
-    view: &[ID, own("name"), own("url"), own("providername"), own("storagetotal"), own("storageused"), HAS_ANNOTATIONS],
-};
-
-/// A bucket.
-pub(crate) const BUCKET_NOUN: Noun = Noun {
-    word: "bucket",
-    entities: &["BucketResponse"],
-    resource: "Bucket",
-    owned: true,
-    keywords: &["name"],
-    newest_first: false,
-    view: &[
-        ID,
-        own("name"),
-        CREATED,
-        ACCOUNT,
-        PROJECT_ID,
-        PROJECT,
-        DOMAIN_ID,
-        DOMAIN,
-        DOMAIN_PATH,
-        linked("objectstorageid", "store", "id"),
-        linked("objectstore", "store", "name"),
-        own_or("size", Constant::Number(0)),
-        own_or("state", Constant::Text("Created")),
-        own("quota"),
-        own_or("versioning", Constant::Flag(false)),
-        own_or("encryption", Constant::Flag(false)),
-        own_or("objectlocking", Constant::Flag(false)),
-        own_or("policy", Constant::Text("private")),
-        computed("url", |world, bucket, _| {
-            Some(Shown::Text(format!("{}/{}", world.string(world.link(bucket, "store")?, "url"), world.string(bucket, "name"))))
-        }),
-        linked("provider", "store", "providername"),
-        TAGS,
-        HAS_ANNOTATIONS,
-    ],
-};
-
-/// A shared file system.
-pub(crate) const SHARE_NOUN: Noun = Noun {
-    word: "sharedfs",
-    entities: &["SharedFSResponse"],
-    resource: "SharedFS",
-    owned: true,
-    keywords: &["name"],
-    newest_first: false,
-    view: &[
-        ID,
-        own("name"),
-        own("description"),
-        linked("zoneid", "zone", "id"),
-        linked("zonename", "zone", "name"),
-        linked("networkid", "network", "id"),
-        linked("networkname", "network", "name"),
-        own_or("state", Constant::Text("Ready")),
-        own_or("provider", Constant::Text("SHAREDFSVM")),
-        own("filesystem"),
-        computed("path", |world, share, _| Some(Shown::Text(format!("/export/{}", world.string(share, "name"))))),
-        ACCOUNT,
-        PROJECT_ID,
-        PROJECT,
-        DOMAIN_ID,
-        DOMAIN,
-        DOMAIN_PATH,
-        linked("diskofferingid", "diskoffering", "id"),
-        linked("diskofferingname", "diskoffering", "name"),
-        linked("serviceofferingid", "offering", "id"),
-        linked("serviceofferingname", "offering", "name"),
-        own("size"),
-        TAGS,
-        always("nic", Constant::Empty),
-        HAS_ANNOTATIONS,
-    ],
-};
-
-/// A version of Kubernetes that clusters may have.
-pub(crate) const VERSION_NOUN: Noun = Noun {
-    word: "kubernetessupportedversion",
-    entities: &["KubernetesSupportedVersionResponse"],
-    resource: "KubernetesSupportedVersion",
-    owned: false,
-    keywords: &["name"],
-    newest_first: false,
-    view: &[
-        ID,
-        own("name"),
-        own("semanticversion"),
-        own("isoid"),
-        own("isoname"),
-        own("isourl").root(),
-        own_or("isostate", Constant::Text("Ready")).root(),
-        own_or("arch", Constant::Text("x86_64")),
-        linked("zoneid", "zone", "id"),
-        linked("zonename", "zone", "name"),
-        always("supportsha", Constant::Flag(true)),
-        always("supportsautoscaling", Constant::Flag(true)),
-        own_or("state", Constant::Text("Enabled")),
-        own("mincpunumber"),
-        own("minmemory"),
-        CREATED,
-        own_or("directdownload", Constant::Flag(false)),
-    ],
-};
-
 /// How the web interface looks.
 pub(crate) const THEME_NOUN: Noun = Noun {
     word: "guitheme",
@@ -214,55 +98,6 @@ pub(crate) const REGION_NOUN: Noun = Noun {
         own("endpoint"),
         own_or("gslbserviceenabled", Constant::Flag(true)),
         own_or("portableipserviceenabled", Constant::Flag(false)),
-    ],
-};
-
-/// A way to run machines elsewhere.
-pub(crate) const EXTENSION_NOUN: Noun = Noun {
-    word: "extension",
-    entities: &["ExtensionResponse"],
-    resource: "Extension",
-    owned: false,
-    keywords: &["name"],
-    newest_first: true,
-    view: &[
-        ID,
-        own("name"),
-        own("description"),
-        own("type"),
-        own("path"),
-        own_or("pathready", Constant::Flag(true)),
-        own_or("isuserdefined", Constant::Flag(true)),
-        own("orchestratorrequirespreparevm"),
-        own_or("state", Constant::Text("Enabled")),
-        CREATED,
-        own("details"),
-    ],
-};
-
-/// A command that an extension adds.
-pub(crate) const ACTION_NOUN: Noun = Noun {
-    word: "extensioncustomaction",
-    entities: &["ExtensionCustomActionResponse"],
-    resource: "ExtensionCustomAction",
-    owned: false,
-    keywords: &["name"],
-    newest_first: true,
-    view: &[
-        ID,
-        own("name"),
-        own("description"),
-        linked("extensionid", "extensionid", "id"),
-        linked("extensionname", "extensionid", "name"),
-        own("resourcetype"),
-        own_or("allowedroletypes", Constant::Empty),
-        own("successmessage"),
-        own("errormessage"),
-        own_or("timeout", Constant::Number(5)),
-        own_or("enabled", Constant::Flag(false)),
-        own_or("details", Constant::Raw("{}")),
-        own_or("parameters", Constant::Empty),
-        CREATED,
     ],
 };
 
@@ -311,15 +146,10 @@ pub(crate) const PERMISSION_NOUN: Noun = Noun {
 pub(super) const TABLES: Tables = Tables {
     handlers: &[("deleteVMSchedule", delete_schedules), ("addRegion", add_region), ("updateRegion", update_region), ("removeRegion", remove_region)],
     filters: &[
-        ("kubernetessupportedversion", "minimumsemanticversion", |turn, version| {
-            turn.arguments.text("minimumsemanticversion") <= turn.world.text(version, "semanticversion")
-        }),
         ("guitheme", "listonlydefaulttheme", |_, _| true),
         ("guitheme", "showpublic", |_, _| true),
         ("guitheme", "showremoved", |_, _| true),
         ("heuristics", "showremoved", |_, _| true),
-        ("objectstore", "provider", |turn, store| turn.arguments.text("provider") == turn.world.text(store, "providername")),
-        ("bucket", "objectstorageid", |turn, bucket| crate::list::argument_is(turn, "objectstorageid", turn.world.link(bucket, "store"))),
         ("projectrolepermission", "projectroleid", |turn, rule| crate::list::argument_is(turn, "projectroleid", turn.world.link(rule, "projectrole"))),
         ("projectrole", "projectroleid", |turn, role| crate::list::argument_is(turn, "projectroleid", Some(role))),
         ("projectrole", "projectid", |turn, role| crate::list::argument_is(turn, "projectid", turn.world.link(role, "project"))),
@@ -340,70 +170,9 @@ pub(super) const RECIPES: &[Recipe] = &[
     make("createWebhook", "webhook", WEBHOOK_PUTS).checked(|turn, _| host_is_right(turn, "payloadurl")),
     quietly("updateWebhook", "id", WEBHOOK_PUTS).checked(|turn, _| host_is_right(turn, "payloadurl")),
     take("deleteWebhook", "id"),
-    make("addObjectStoragePool", "objectstore", &[Put::Text("name"), Put::Text("url"), Put::Named("provider", "providername")])
-        .checked(|turn, _| host_is_right(turn, "url")),
-    change("updateObjectStoragePool", "id", &[Put::Text("name"), Put::Text("url")]).checked(|turn, _| host_is_right(turn, "url")),
-    take("deleteObjectStoragePool", "id").checked(|turn, store| match store {
-        Some(store) if recipe::users(turn.world, store, &[("bucket", "store")]) > 0 => Err(Refusal::invalid("Cannot delete object store with buckets")),
-        _ => Ok(()),
-    }),
-    make("createBucket", "bucket", BUCKET_PUTS).checked(bucket_is_right),
-    quietly("updateBucket", "id", BUCKET_PUTS),
-    take("deleteBucket", "id"),
-    make("createSharedFileSystem", "sharedfs", SHARE_PUTS),
-    change("updateSharedFileSystem", "id", SHARE_PUTS),
-    change("startSharedFileSystem", "id", &[Put::Fixed("state", Constant::Text("Ready"))]).checked(|turn, share| state_is(turn, share, "Stopped")),
-    change("stopSharedFileSystem", "id", &[Put::Fixed("state", Constant::Text("Stopped"))]).checked(|turn, share| state_is(turn, share, "Ready")),
-    quietly("restartSharedFileSystem", "id", &[]),
-    change("changeSharedFileSystemServiceOffering", "id", SHARE_PUTS).checked(|turn, share| state_is(turn, share, "Stopped")),
-    change("changeSharedFileSystemDiskOffering", "id", SHARE_PUTS),
-    quietly("destroySharedFileSystem", "id", &[Put::Fixed("state", Constant::Text("Destroyed"))]).then(|turn, share| {
-        if turn.arguments.flag("expunge") {
-            turn.world.remove(share);
-        }
-        Ok(())
-    }),
-    quietly("recoverSharedFileSystem", "id", &[Put::Fixed("state", Constant::Text("Stopped"))]).checked(|turn, share| state_is(turn, share, "Destroyed")),
-    take("expungeSharedFileSystem", "id").checked(|turn, share| state_is(turn, share, "Destroyed")),
-    make(
-        "addKubernetesSupportedVersion",
-        "kubernetessupportedversion",
-        &[
-            Put::Text("semanticversion"),
-            Put::Text("name"),
-            Put::Link("zoneid", "zone"),
-            Put::Number("mincpunumber"),
-            Put::Number("minmemory"),
-            Put::Text("arch"),
-            Put::Flag("directdownload"),
-        ],
-    )
-    .checked(version_is_right)
-    .then(name_version),
-    change("updateKubernetesSupportedVersion", "id", &[Put::Text("state")]),
-    take("deleteKubernetesSupportedVersion", "id"),
     make("createGuiTheme", "guitheme", THEME_PUTS),
     change("updateGuiTheme", "id", THEME_PUTS),
     take("removeGuiTheme", "id"),
-    make(
-        "createExtension",
-        "extension",
-        &[Put::Text("name"), Put::Text("description"), Put::Text("type"), Put::Text("path"), Put::Text("state"), Put::Flag("orchestratorrequirespreparevm")],
-    )
-    .checked(extension_is_new)
-    .then(place_extension),
-    change("updateExtension", "id", &[Put::Text("description"), Put::Text("state"), Put::Flag("orchestratorrequirespreparevm")]),
-    take("deleteExtension", "id").then(|turn, extension| {
-        if turn.world.field(extension, "isuserdefined") == Some(Content::Flag(false)) {
-            return Err(Refusal::failed("System extension can not be deleted"));
-        }
-        let actions: Vec<Handle> = turn.world.referring("extensioncustomaction", "extensionid", extension).collect();
-        actions.into_iter().for_each(|action| turn.world.remove(action));
-        Ok(())
-    }),
-    make("addCustomAction", "extensioncustomaction", ACTION_PUTS),
-    quietly("updateCustomAction", "id", ACTION_PUTS),
-    take("deleteCustomAction", "id"),
     make(
         "createSecondaryStorageSelector",
         "heuristics",
@@ -446,26 +215,6 @@ const WEBHOOK_PUTS: &[Put] = &[
     Put::Text("scope"),
     Put::Text("state"),
 ];
-const BUCKET_PUTS: &[Put] = &[
-    Put::Text("name"),
-    Put::Link("objectstorageid", "store"),
-    Put::Number("quota"),
-    Put::Flag("versioning"),
-    Put::Flag("encryption"),
-    Put::Flag("objectlocking"),
-    Put::Text("policy"),
-];
-const SHARE_PUTS: &[Put] = &[
-    Put::Text("name"),
-    Put::Text("description"),
-    Put::Link("zoneid", "zone"),
-    Put::Link("networkid", "network"),
-    Put::Text("provider"),
-    Put::Capital("filesystem"),
-    Put::Link("diskofferingid", "diskoffering"),
-    Put::Link("serviceofferingid", "offering"),
-    Put::Number("size"),
-];
 const THEME_PUTS: &[Put] = &[
     Put::Text("name"),
     Put::Text("description"),
@@ -476,17 +225,6 @@ const THEME_PUTS: &[Put] = &[
     Put::Text("accountids"),
     Put::Flag("recursivedomains"),
     Put::Flag("ispublic"),
-];
-const ACTION_PUTS: &[Put] = &[
-    Put::Text("name"),
-    Put::Text("description"),
-    Put::Link("extensionid", "extensionid"),
-    Put::Text("resourcetype"),
-    Put::Text("successmessage"),
-    Put::Text("errormessage"),
-    Put::Number("timeout"),
-    Put::Flag("enabled"),
-    Put::Entries("details", "details"),
 ];
 const ROLE_PUTS: &[Put] = &[Put::Text("name"), Put::Text("description"), Put::Link("projectid", "project")];
 /// The least and the most of each place of a cron expression, and what errors call it.
@@ -526,7 +264,7 @@ fn delete_schedules(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 }
 
 /// Refuses addresses of the server itself.
-fn host_is_right(turn: &Turn<'_>, argument: &str) -> Result<(), Refusal> {
+pub(super) fn host_is_right(turn: &Turn<'_>, argument: &str) -> Result<(), Refusal> {
     let Some(url) = turn.arguments.text(argument) else { return Ok(()) };
     let Some((_, rest)) = url.split_once("://") else { return Err(Refusal::argument(format!("Invalid URL {url}"))) };
     let host = rest.split(['/', ':', '?']).next().unwrap_or_default();
@@ -536,72 +274,6 @@ fn host_is_right(turn: &Turn<'_>, argument: &str) -> Result<(), Refusal> {
     }
     let text = "Illegal host specified in URL.";
     Err(if argument == "url" { Refusal::failed(text) } else { Refusal::argument(text) })
-}
-
-fn bucket_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
-    let name = turn.arguments.text("name").unwrap_or_default();
-    let plain =
-        name.len() >= 3 && name.len() <= 63 && name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '-' | '.'));
-    if !plain {
-        return Err(Refusal::invalid(format!("Bucket Name: {name} is not valid")));
-    }
-    match turn.world.find("bucket", "name", name) {
-        Some(_) => Err(Refusal::invalid(format!("Bucket with name {name} already exists"))),
-        None => Ok(()),
-    }
-}
-
-fn state_is(turn: &Turn<'_>, share: Option<Handle>, wanted: &str) -> Result<(), Refusal> {
-    match share.and_then(|share| turn.world.text(share, "state")).unwrap_or("Ready") {
-        state if state == wanted => Ok(()),
-        state => Err(Refusal::invalid(format!("Shared FileSystem should be in the {wanted} state but is in {state}"))),
-    }
-}
-
-fn version_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
-    let version = turn.arguments.text("semanticversion").unwrap_or_default();
-    let numbers = version.split('.').filter(|part| part.parse::<u32>().is_ok()).count();
-    if numbers != 3 {
-        return Err(Refusal::invalid(format!("Invalid version format: {version}. Semantic version needed")));
-    }
-    for (name, least, what) in [("mincpunumber", 2, "minimum CPU count"), ("minmemory", 2048, "minimum RAM")] {
-        if turn.arguments.number(name).unwrap_or(0) < least {
-            return Err(Refusal::invalid(format!("Invalid value for {name} parameter. A Kubernetes version needs a {what} of {least}")));
-        }
-    }
-    Ok(())
-}
-
-/// A version without a name is called after its number and zone; its ISO is called after it.
-fn name_version(turn: &mut Turn<'_>, version: Handle) -> Result<(), Refusal> {
-    let zone = turn.world.link(version, "zone").map(|zone| format!("-{}", turn.world.string(zone, "name"))).unwrap_or_default();
-    let name = match turn.world.text(version, "name") {
-        Some(name) => name.to_owned(),
-        None => format!("v{}{zone}", turn.world.string(version, "semanticversion")),
-    };
-    turn.world.set(version, "isoname", format!("{name}-Kubernetes-Binaries-ISO"));
-    turn.world.set(version, "name", name);
-    let iso = crate::world::id_text(turn.world.fresh_id());
-    turn.world.set(version, "isoid", iso);
-    if let Some(url) = turn.arguments.text("url").map(str::to_owned) {
-        turn.world.set(version, "isourl", url);
-    }
-    Ok(())
-}
-
-fn extension_is_new(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
-    let name = turn.arguments.text("name").unwrap_or_default();
-    match turn.world.find("extension", "name", name) {
-        Some(_) => Err(Refusal::failed("Extension by name already exists")),
-        None => Ok(()),
-    }
-}
-
-fn place_extension(turn: &mut Turn<'_>, extension: Handle) -> Result<(), Refusal> {
-    let name = turn.world.string(extension, "name");
-    let path = turn.world.text(extension, "path").map_or_else(|| format!("{name}/{name}.sh"), str::to_owned);
-    turn.world.set(extension, "path", format!("/usr/share/cloudstack-management/extensions/{path}"));
-    Ok(())
 }
 
 fn selector_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {

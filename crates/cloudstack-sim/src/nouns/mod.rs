@@ -7,14 +7,19 @@
 //! A handler checks first, then changes the world; what real servers find out late belongs into the job's closure.
 
 mod address;
+mod appliance;
 mod backup;
 mod balance;
+mod bucket;
 mod care;
 mod chore;
 mod cidr;
+mod extension;
+mod gpu;
 mod guard;
 mod image;
 mod key;
+mod kubernetes;
 mod limit;
 pub(crate) mod metrics;
 mod network;
@@ -29,9 +34,11 @@ mod rule;
 mod scaling;
 mod server;
 mod setting;
+mod share;
 mod snapshot;
 mod tag;
 mod tenancy;
+mod trust;
 mod vm;
 mod volume;
 mod vpc;
@@ -121,14 +128,19 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &care::CNI_NOUN,
     &chore::SCHEDULE_NOUN,
     &chore::WEBHOOK_NOUN,
-    &chore::STORE_NOUN,
-    &chore::BUCKET_NOUN,
-    &chore::SHARE_NOUN,
-    &chore::VERSION_NOUN,
     &chore::THEME_NOUN,
+    &bucket::STORE_NOUN,
+    &bucket::NOUN,
+    &share::NOUN,
+    &kubernetes::VERSION_NOUN,
+    &kubernetes::CLUSTER_NOUN,
+    &extension::NOUN,
+    &extension::ACTION_NOUN,
+    &trust::NOUN,
+    &gpu::CARD_NOUN,
+    &gpu::PROFILE_NOUN,
+    &gpu::DEVICE_NOUN,
     &chore::REGION_NOUN,
-    &chore::EXTENSION_NOUN,
-    &chore::ACTION_NOUN,
     &chore::SELECTOR_NOUN,
     &chore::PROJECT_ROLE_NOUN,
     &chore::PERMISSION_NOUN,
@@ -166,11 +178,15 @@ const TABLES: &[Tables] = &[
     address::TABLES,
     backup::TABLES,
     balance::TABLES,
+    bucket::TABLES,
     care::TABLES,
     chore::TABLES,
+    extension::TABLES,
+    gpu::TABLES,
     guard::TABLES,
     image::TABLES,
     key::TABLES,
+    kubernetes::TABLES,
     limit::TABLES,
     metrics::TABLES,
     network::TABLES,
@@ -184,9 +200,11 @@ const TABLES: &[Tables] = &[
     scaling::TABLES,
     server::TABLES,
     setting::TABLES,
+    share::TABLES,
     snapshot::TABLES,
     tag::TABLES,
     tenancy::TABLES,
+    trust::TABLES,
     vm::TABLES,
     volume::TABLES,
     vpc::TABLES,
@@ -194,8 +212,22 @@ const TABLES: &[Tables] = &[
 ];
 
 /// Commands that need no code of their own.
-const RECIPES: &[&[Recipe]] =
-    &[backup::RECIPES, balance::RECIPES, care::RECIPES, chore::RECIPES, guard::RECIPES, plan::RECIPES, scaling::RECIPES, vpc::RECIPES, vpn::RECIPES];
+const RECIPES: &[&[Recipe]] = &[
+    backup::RECIPES,
+    balance::RECIPES,
+    bucket::RECIPES,
+    care::RECIPES,
+    chore::RECIPES,
+    extension::RECIPES,
+    gpu::RECIPES,
+    guard::RECIPES,
+    kubernetes::RECIPES,
+    plan::RECIPES,
+    scaling::RECIPES,
+    share::RECIPES,
+    vpc::RECIPES,
+    vpn::RECIPES,
+];
 
 /// What the argument `details` of lists chooses, and the members that go when it is not chosen.
 pub(crate) const DETAIL_MEMBERS: &[(&str, &[&str])] = &[

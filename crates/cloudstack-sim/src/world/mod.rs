@@ -642,11 +642,17 @@ impl World {
         u64::from(handle.row) + 1
     }
 
-    /// Whether an object of one kind is taken where others are asked for: machines of all sorts, templates and ISOs.
+    /// Whether an object of one kind is taken where others are asked for: machines of all sorts, templates and ISOs,
+    /// devices that servers keep among their hosts, configurations that they keep among user data.
     pub(crate) fn is_related(&self, kind: KindId, asked: &[KindId]) -> bool {
-        const RELATED: &[&[&str]] =
-            &[&["virtualmachine", "router", "systemvm"], &["template", "iso"], &["portforwardingrule", "loadbalancerrule", "ipforwardingrule", "firewallrule"]];
-        let groups = RELATED.iter().map(|words| words.iter().map(|word| self.kind(word)));
+        const RELATED: &[&[&str]] = &[
+            &["virtualmachine", "router", "systemvm"],
+            &["template", "iso"],
+            &["portforwardingrule", "loadbalancerrule", "ipforwardingrule", "firewallrule"],
+            &["host", "TrafficMonitorResponse", "NetworkDeviceResponse", "SspResponse"],
+            &["userdata", "cniconfig"],
+        ];
+        let groups = RELATED.iter().map(|words| words.iter().filter_map(|word| self.known_kind(word)));
         groups.into_iter().any(|group| group.clone().any(|member| member == kind) && group.clone().any(|member| asked.contains(&member)))
     }
 }

@@ -1,0 +1,221 @@
+//! What clouds offer beside machines: Kubernetes clusters, shared file systems, buckets, GPUs, extensions. Their lives.
+
+use cloudstack_sim::{Cloud, Plugins, Scene, WorldOptions};
+use serde_json::{Value, json};
+
+use crate::scene::{cloud, fresh, id_of, job, ok, options, refused};
+
+/// The object in the result of a job that went well.
+fn done(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)]) -> Value {
+    let ended = job(cloud, who, command, arguments);
+    assert_eq!(ended["jobstatus"], 1, "{command}: {ended}");
+    ended["jobresult"].as_object().and_then(|result| result.values().next()).cloned().unwrap_or_default()
+}
+
+fn text(object: &Value, name: &str) -> String {
+    object[name].as_str().unwrap_or_else(|| panic!("{name} of {object}")).to_owned()
+}
+
+fn zone(cloud: &Cloud) -> String {
+    id_of(cloud, "admin", "listZones", &[])
+}
+
+/// An offering that is large enough for servers.
+fn offering(cloud: &Cloud) -> String {
+    let given = [("name", "server"), ("displaytext", "server"), ("cpunumber", "2"), ("cpuspeed", "1000"), ("memory", "2048"), ("offerha", "true")];
+    text(&ok(cloud, "admin", "createServiceOffering", &given)["serviceoffering"], "id")
+}
+
+fn version(cloud: &Cloud, number: &str) -> String {
+    let zone = zone(cloud);
+    let given = [("semanticversion", number), ("url", "http://k8s.example.org/v.iso"), ("mincpunumber", "2"), ("minmemory", "2048"), ("zoneid", zone.as_str())];
+    text(&ok(cloud, "admin", "addKubernetesSupportedVersion", &given)["kubernetessupportedversion"], "id")
+}
+
+#[test]
+fn a_kubernetes_cluster_is_made_scaled_upgraded_stopped_and_deleted_with_its_nodes() {
+    let cloud = fresh();
+    let (zone, offering, version, next) = (zone(&cloud), offering(&cloud), version(&cloud, "1.32.1"), version(&cloud, "1.33.0"));
+    let given = [("name", "shop"), ("zoneid", zone.as_str()), ("kubernetesversionid", &version), ("serviceofferingid", &offering), ("size", "2")];
+    let before = ok(&cloud, "dev", "listVirtualMachines", &[])["count"].as_u64().unwrap();
+    let cluster = done(&cloud, "dev", "createKubernetesCluster", &given);
+    let id = text(&cluster, "id");
+    assert_eq!((&cluster["state"], &cluster["size"], &cluster["controlnodes"]), (&json!("Running"), &json!(2), &json!(1)), "{cluster}");
+    assert_eq!((&cluster["cpunumber"], &cluster["memory"]), (&json!("6"), &json!("6144")), "numbers of all nodes are texts");
+    assert_eq!(cluster["virtualmachines"].as_array().unwrap().len(), 3);
+    assert!(text(&cluster, "endpoint").ends_with(":6443/"));
+    assert_eq!(ok(&cloud, "dev", "listVirtualMachines", &[])["count"], before + 3, "nodes are machines of the owner");
+    assert!(text(&ok(&cloud, "dev", "getKubernetesClusterConfig", &[("id", &id)])["clusterconfig"], "configdata").contains("kind: Config"));
+    assert_eq!(refused(&cloud, "admin", "deleteKubernetesSupportedVersion", &[("id", &version)]).0, 530);
+
+    assert_eq!(done(&cloud, "dev", "scaleKubernetesCluster", &[("id", &id), ("size", "3")])["virtualmachines"].as_array().unwrap().len(), 4);
+    assert_eq!(done(&cloud, "dev", "scaleKubernetesCluster", &[("id", &id), ("size", "1")])["size"], 1);
+    assert_eq!(ok(&cloud, "dev", "listVirtualMachines", &[])["count"], before + 2);
+    assert_eq!(done(&cloud, "dev", "upgradeKubernetesCluster", &[("id", &id), ("kubernetesversionid", &next)])["kubernetesversionid"], next.as_str());
+    assert_eq!(refused(&cloud, "dev", "upgradeKubernetesCluster", &[("id", &id), ("kubernetesversionid", &version)]).0, 431);
+
+    done(&cloud, "dev", "stopKubernetesCluster", &[("id", &id)]);
+    assert_eq!(refused(&cloud, "dev", "scaleKubernetesCluster", &[("id", &id), ("size", "2")]).0, 530);
+    assert_eq!(ok(&cloud, "dev", "listKubernetesClusters", &[("state", "Stopped")])["kubernetescluster"][0]["id"], id.as_str());
+    assert_eq!(done(&cloud, "dev", "startKubernetesCluster", &[("id", &id)])["state"], "Running");
+    done(&cloud, "dev", "deleteKubernetesCluster", &[("id", &id)]);
+    assert_eq!(ok(&cloud, "dev", "listKubernetesClusters", &[]), json!({}));
+    assert_eq!(ok(&cloud, "dev", "listVirtualMachines", &[])["count"], before);
+}
+
+#[test]
+fn a_cluster_that_others_run_takes_machines_and_cannot_be_stopped() {
+    let cloud = fresh();
+    let zone = zone(&cloud);
+    let given = [("name", "theirs"), ("zoneid", zone.as_str()), ("clustertype", "ExternalManaged")];
+    let id = text(&done(&cloud, "dev", "createKubernetesCluster", &given), "id");
+    let machine = id_of(&cloud, "dev", "listVirtualMachines", &[]);
+    let machines = [("id", id.as_str()), ("virtualmachineids", &machine)];
+    assert_eq!(ok(&cloud, "dev", "addVirtualMachinesToKubernetesCluster", &machines), json!({"success": true}));
+    let listed = ok(&cloud, "dev", "listKubernetesClusters", &[("id", &id)]);
+    assert_eq!((&listed["kubernetescluster"][0]["size"], &listed["kubernetescluster"][0]["virtualmachines"][0]["id"]), (&json!(1), &json!(machine)));
+    assert_eq!(refused(&cloud, "dev", "stopKubernetesCluster", &[("id", &id)]).0, 431);
+    let left = ok(&cloud, "dev", "removeVirtualMachinesFromKubernetesCluster", &machines);
+    assert_eq!(left["ha"][0]["success"], true, "{left}");
+    done(&cloud, "dev", "deleteKubernetesCluster", &[("id", &id)]);
+    assert_eq!(ok(&cloud, "dev", "listVirtualMachines", &[("id", &machine)])["count"], 1, "machines of others stay");
+}
+
+#[test]
+fn a_shared_file_system_has_a_disk_and_a_place_in_its_network_while_it_lives() {
+    let cloud = fresh();
+    let (zone, offering) = (zone(&cloud), offering(&cloud));
+    let disk = id_of(&cloud, "dev", "listDiskOfferings", &[("name", "Small")]);
+    let network = id_of(&cloud, "dev", "listNetworks", &[]);
+    let small = id_of(&cloud, "dev", "listServiceOfferings", &[("name", "Small Instance")]);
+    let mut given = vec![("name", "files"), ("zoneid", zone.as_str()), ("networkid", &network), ("diskofferingid", &disk), ("filesystem", "XFS")];
+    given.push(("serviceofferingid", &small));
+    assert_eq!(refused(&cloud, "dev", "createSharedFileSystem", &given).0, 431, "the server would be too small");
+    given.pop();
+    given.push(("serviceofferingid", &offering));
+    let share = done(&cloud, "dev", "createSharedFileSystem", &given);
+    let id = text(&share, "id");
+    let volume = text(&share, "volumeid");
+    assert_eq!((&share["state"], &share["filesystem"], &share["nic"][0]["networkid"]), (&json!("Ready"), &json!("XFS"), &json!(network)), "{share}");
+    assert_eq!(ok(&cloud, "dev", "listVolumes", &[("id", &volume)])["volume"][0]["size"], share["size"]);
+    assert_eq!(refused(&cloud, "dev", "createSharedFileSystem", &given).0, 431, "names differ");
+
+    assert_eq!(refused(&cloud, "dev", "destroySharedFileSystem", &[("id", &id)]).0, 431, "it runs");
+    assert_eq!(done(&cloud, "dev", "stopSharedFileSystem", &[("id", &id)])["state"], "Stopped");
+    ok(&cloud, "dev", "destroySharedFileSystem", &[("id", &id)]);
+    ok(&cloud, "dev", "recoverSharedFileSystem", &[("id", &id)]);
+    assert_eq!(done(&cloud, "dev", "startSharedFileSystem", &[("id", &id)])["state"], "Ready");
+    ok(&cloud, "dev", "destroySharedFileSystem", &[("id", &id), ("forced", "true"), ("expunge", "true")]);
+    assert_eq!(ok(&cloud, "dev", "listSharedFileSystems", &[]), json!({}));
+    assert_eq!(refused(&cloud, "dev", "listVolumes", &[("id", &volume)]).0, 431, "the disk is gone");
+}
+
+#[test]
+fn a_bucket_keeps_its_store_and_shares_its_keys_with_its_siblings() {
+    let cloud = fresh();
+    let store = ok(&cloud, "admin", "addObjectStoragePool", &[("name", "objects"), ("provider", "MinIO"), ("url", "https://s3.example.org")]);
+    let store = text(&store["objectstore"], "id");
+    assert_eq!(refused(&cloud, "admin", "addObjectStoragePool", &[("name", "other"), ("provider", "Floppy"), ("url", "https://f.example.org")]).0, 530);
+    let make = |name: &str| done(&cloud, "dev", "createBucket", &[("name", name), ("objectstorageid", &store), ("quota", "10")]);
+    let (first, second) = (make("photos"), make("invoices"));
+    assert_eq!((&first["accesskey"], &first["quota"], &first["url"]), (&second["accesskey"], &json!(10), &json!("https://s3.example.org/photos")));
+    let refusals = [("photos", "10"), ("Upper", "10"), ("ab", "10"), ("fine-name", "-1")];
+    for (name, quota) in refusals {
+        assert_eq!(refused(&cloud, "dev", "createBucket", &[("name", name), ("objectstorageid", &store), ("quota", quota)]).0, 431, "{name}");
+    }
+    let id = text(&first, "id");
+    ok(&cloud, "dev", "updateBucket", &[("id", &id), ("policy", "public"), ("versioning", "true")]);
+    let listed = ok(&cloud, "dev", "listBuckets", &[("id", &id)]);
+    assert_eq!((&listed["bucket"][0]["policy"], &listed["bucket"][0]["versioning"]), (&json!("public"), &json!(true)));
+    assert_eq!(refused(&cloud, "dev", "updateBucket", &[("id", &id), ("policy", "everybody")]).0, 431);
+    assert_eq!(refused(&cloud, "admin", "deleteObjectStoragePool", &[("id", &store)]).0, 431);
+    for bucket in [&id, &text(&second, "id")] {
+        ok(&cloud, "dev", "deleteBucket", &[("id", bucket)]);
+    }
+    ok(&cloud, "admin", "deleteObjectStoragePool", &[("id", &store)]);
+}
+
+#[test]
+fn a_gpu_card_has_profiles_and_devices_and_stays_while_it_is_in_use() {
+    let cloud = fresh();
+    let given = [("name", "Fast"), ("deviceid", "20b0"), ("devicename", "F100"), ("vendorid", "10de"), ("vendorname", "Fast Inc")];
+    let card = text(&ok(&cloud, "admin", "createGpuCard", &given)["gpucard"], "id");
+    assert_eq!(refused(&cloud, "admin", "createGpuCard", &given).0, 431);
+    let whole = ok(&cloud, "admin", "listVgpuProfiles", &[("gpucardid", &card)]);
+    assert_eq!((&whole["count"], &whole["vgpuprofile"][0]["name"]), (&json!(1), &json!("passthrough")), "{whole}");
+    let half = ok(&cloud, "admin", "createVgpuProfile", &[("name", "half"), ("gpucardid", &card), ("maxvgpuperphysicalgpu", "2")]);
+    let half = text(&half["vgpuprofile"], "id");
+    let host = id_of(&cloud, "admin", "listHosts", &[("type", "Routing")]);
+    let device = [("busaddress", "00:1f.0"), ("gpucardid", card.as_str()), ("hostid", &host), ("vgpuprofileid", &half)];
+    let made = ok(&cloud, "admin", "createGpuDevice", &device);
+    let id = text(&made["gpudevice"], "id");
+    assert_eq!((&made["gpudevice"]["vgpuprofilename"], &made["gpudevice"]["managedstate"]), (&json!("half"), &json!("Managed")), "{made}");
+    assert_eq!(refused(&cloud, "admin", "createGpuDevice", &device).0, 431, "one device to an address");
+    ok(&cloud, "admin", "unmanageGpuDevice", &[("ids", &id)]);
+    assert_eq!(ok(&cloud, "admin", "listGpuDevices", &[("gpucardid", &card)])["gpudevice"][0]["managedstate"], "Unmanaged");
+    assert_eq!(ok(&cloud, "admin", "listGpuCards", &[("id", &card), ("activeonly", "true")]), json!({}));
+    assert_eq!(refused(&cloud, "admin", "deleteVgpuProfile", &[("id", &half)]).0, 431);
+    assert_eq!(refused(&cloud, "admin", "deleteGpuCard", &[("id", &card)]).0, 431);
+    ok(&cloud, "admin", "deleteGpuDevice", &[("ids", &id)]);
+    ok(&cloud, "admin", "deleteGpuCard", &[("id", &card)]);
+    assert_eq!(ok(&cloud, "admin", "listVgpuProfiles", &[("name", "half")]), json!({}), "profiles go with their card");
+}
+
+#[test]
+fn an_extensions_action_runs_where_the_extension_is_registered() {
+    let cloud = fresh();
+    let extension = ok(&cloud, "admin", "createExtension", &[("name", "robot"), ("type", "Orchestrator")]);
+    let extension = text(&extension["extension"], "id");
+    let given = [
+        ("name", "wave"),
+        ("extensionid", extension.as_str()),
+        ("enabled", "true"),
+        ("allowedroletypes", "User"),
+        ("successmessage", "{{resourceName}} waved"),
+        ("parameters[0].name", "hand"),
+        ("parameters[0].type", "STRING"),
+        ("parameters[0].required", "true"),
+        ("parameters[0].valueoptions", "left,right"),
+    ];
+    let action = text(&ok(&cloud, "admin", "addCustomAction", &given)["extensioncustomaction"], "id");
+    let machine = id_of(&cloud, "dev", "listVirtualMachines", &[("name", "web-1")]);
+    let run = [("customactionid", action.as_str()), ("resourceid", &machine), ("parameters[0].hand", "left")];
+    assert_eq!(done(&cloud, "dev", "runCustomAction", &run)["success"], false, "nothing is registered yet");
+    let host = text(&ok(&cloud, "admin", "listVirtualMachines", &[("id", &machine)])["virtualmachine"][0], "hostid");
+    let cluster = text(&ok(&cloud, "admin", "listHosts", &[("id", &host)])["host"][0], "clusterid");
+    let place = [("extensionid", extension.as_str()), ("resourceid", &cluster), ("resourcetype", "Cluster")];
+    let registered = ok(&cloud, "admin", "registerExtension", &place);
+    assert_eq!(registered["extension"]["resources"][0]["id"], cluster.as_str());
+    assert_eq!(refused(&cloud, "admin", "registerExtension", &place).0, 530);
+    assert_eq!(done(&cloud, "dev", "runCustomAction", &run)["result"]["message"], "web-1 waved");
+    assert_eq!(refused(&cloud, "dev", "runCustomAction", &[run[0], run[1]]).0, 431, "a parameter is missing");
+    assert_eq!(refused(&cloud, "dev", "runCustomAction", &[run[0], run[1], ("parameters[0].hand", "third")]).0, 431);
+    assert_eq!(refused(&cloud, "admin", "deleteExtension", &[("id", &extension)]).0, 530, "it is registered");
+    ok(&cloud, "admin", "unregisterExtension", &place);
+    ok(&cloud, "admin", "deleteExtension", &[("id", &extension)]);
+    assert_eq!(ok(&cloud, "admin", "listCustomActions", &[("name", "wave")]), json!({}), "actions go with their extension");
+}
+
+#[test]
+fn a_zone_of_simulated_hosts_alone_runs_no_kubernetes() {
+    let bare = cloud(WorldOptions { scene: Scene::Bare, plugins: Plugins::All, ..options() });
+    let (zone, offering, version) = (zone(&bare), offering(&bare), version(&bare, "1.33.0"));
+    let given = [("name", "k"), ("zoneid", zone.as_str()), ("kubernetesversionid", &version), ("serviceofferingid", &offering), ("size", "1")];
+    assert_eq!(refused(&bare, "admin", "createKubernetesCluster", &given).0, 530);
+}
+
+#[test]
+fn a_download_certificate_is_put_on_hosts_and_goes_with_the_last() {
+    let cloud = fresh();
+    let zone = zone(&cloud);
+    let pem = "-----BEGIN CERTIFICATE-----AAAA-----END CERTIFICATE-----";
+    let given = [("name", "mirror"), ("certificate", pem), ("hypervisor", "KVM"), ("zoneid", zone.as_str())];
+    assert_eq!(refused(&cloud, "admin", "uploadTemplateDirectDownloadCertificate", &[given[0], ("certificate", "x"), given[2], given[3]]).0, 530);
+    let made = ok(&cloud, "admin", "uploadTemplateDirectDownloadCertificate", &given);
+    let id = text(made.as_object().unwrap().values().next().unwrap(), "id");
+    assert_eq!(refused(&cloud, "admin", "uploadTemplateDirectDownloadCertificate", &given).0, 530, "names differ");
+    assert_eq!(ok(&cloud, "admin", "listTemplateDirectDownloadCertificates", &[("id", &id)])["directdownloadcertificate"][0]["alias"], "mirror");
+    let revoked = ok(&cloud, "admin", "revokeTemplateDirectDownloadCertificate", &[("id", &id), ("zoneid", &zone)]);
+    assert_eq!(revoked["directdownloadcertificatehoststatus"][0]["status"], "Revoked");
+    assert_eq!(ok(&cloud, "admin", "listTemplateDirectDownloadCertificates", &[]), json!({}));
+}
