@@ -57,6 +57,15 @@ pub(crate) fn made_up_key(random: &mut fastrand::Rng) -> String {
     (0..KEY_CHARACTERS).filter_map(|_| KEY_ALPHABET.get(random.usize(..KEY_ALPHABET.len())).copied().map(char::from)).collect()
 }
 
+/// The API key and the secret key of somebody whom the first world knows: from its seed and the name alone.
+pub(crate) fn keys_of(seed: u64, name: &str) -> (String, String) {
+    // Numbers of any quality do: what is made of them is for trying things out.
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let number = name.bytes().fold(seed, |number, byte| (number ^ u64::from(byte)).wrapping_mul(SPREAD).rotate_left(31));
+    let mut random = fastrand::Rng::with_seed(number);
+    (made_up_key(&mut random), made_up_key(&mut random))
+}
+
 /// The session that the cookies name, if it lives; expired ones are forgotten.
 pub(crate) fn live_session(world: &mut World, credentials: &Credentials<'_>, server: &Server) -> Option<String> {
     let name = credentials.cookies.get(SESSION_COOKIE)?.clone();

@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -27,7 +27,7 @@ use crate::{
     sample,
     trouble::{ActiveTrouble, Trouble},
     turn::{Caller, Outcome, Server, Turn, WORK_SHORT, Work},
-    world::{World, seed},
+    world::{World, identities, seed},
 };
 
 /// What people other than root read instead of an error from inside.
@@ -96,10 +96,12 @@ pub struct Identity {
 
 #[derive(Debug)]
 struct Inner {
-    world: Mutex<World>,
+    /// Made at the first call: programs that only might call the cloud start without it.
+    world: OnceLock<Mutex<World>>,
     server: Server,
     clock: Arc<dyn Clock>,
-    identities: Vec<Identity>,
+    /// When the cloud was made, which is when its world began.
+    began: Duration,
 }
 
 /// An embedded cloud. Cheap to clone; clones share the world.
@@ -109,23 +111,18 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// Makes a cloud with its default world.
+    /// Makes a cloud with its default world, which is filled at the first call.
     #[must_use]
     pub fn new(options: WorldOptions, catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
         let server = Server { catalog, options: Arc::new(options) };
-        let mut world = World::new(options.seed, clock.now(), nouns::NOUNS);
-        if server.catalog.release() < Release::NEWEST {
-            world.is_old = true;
-            world.leave_out(&later_members(&server.catalog));
-        }
-        let identities = seed(&mut world, &server);
-        Self { inner: Arc::new(Inner { world: Mutex::new(world), server, clock, identities }) }
+        let began = clock.now();
+        Self { inner: Arc::new(Inner { world: OnceLock::new(), server, clock, began }) }
     }
 
     /// Who may call it. The first is the root admin.
     #[must_use]
     pub fn identities(&self) -> Vec<Identity> {
-        self.inner.identities.clone()
+        identities(&self.inner.server.options)
     }
 
     /// Moves explicit time; does nothing to a cloud that follows a clock.
@@ -214,7 +211,7 @@ impl Cloud {
 
     fn lock(&self) -> MutexGuard<'_, World> {
         // A poisoned lock means that a call panicked; the rows are still the best there is.
-        self.inner.world.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.world.get_or_init(|| Mutex::new(first_world(&self.inner.server, self.inner.began))).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn spell(&self, envelope: &str, result: Result<Option<String>, Refusal>, wants_json: bool, cookies: Vec<String>) -> WireAnswer {
@@ -354,6 +351,17 @@ impl Session<'_> {
         };
         Ok(Some(turn.body(&outcome)))
     }
+}
+
+/// The world as it is before anybody called.
+fn first_world(server: &Server, began: Duration) -> World {
+    let mut world = World::new(server.options.seed, began, nouns::NOUNS);
+    if server.catalog.release() < Release::NEWEST {
+        world.is_old = true;
+        world.leave_out(&later_members(&server.catalog));
+    }
+    seed(&mut world, server);
+    world
 }
 
 /// The members that replies have in the newest release and not in this one, by the first entity of their shape.

@@ -1,5 +1,7 @@
 //! Public addresses: taken, given back, mapped to machines.
 
+use std::collections::HashSet;
+
 use super::Tables;
 use crate::{
     kind::{
@@ -82,8 +84,8 @@ fn has_rules(world: &World, address: Handle) -> bool {
 /// Takes a free public address.
 pub(crate) fn allocate(world: &mut World, owner: Handle, network: Option<Handle>, source: bool) -> Option<Handle> {
     let kind = world.kind("ipaddress");
-    let taken: Vec<String> = world.rows(kind).map(|row| world.string(row, "ipaddress")).collect();
-    let free = (ADDRESS_FIRST..=ADDRESS_LAST).map(|last| format!("192.168.2.{last}")).find(|address| !taken.contains(address))?;
+    let taken: HashSet<&str> = world.rows(kind).filter_map(|row| world.text(row, "ipaddress")).collect();
+    let free = (ADDRESS_FIRST..=ADDRESS_LAST).map(|last| format!("192.168.2.{last}")).find(|address| !taken.contains(address.as_str()))?;
     Some(take(world, owner, network, source, free))
 }
 

@@ -280,7 +280,10 @@ pub(crate) mod seeding {
         tenancy::{self, NewAccount, NewUser},
     };
     pub(crate) use super::{network::attach, setting::SETTINGS, volume::place};
-    use crate::world::{Handle, World};
+    use crate::{
+        cloud::Identity,
+        world::{Handle, World},
+    };
 
     /// A domain below another.
     pub(crate) fn domain(world: &mut World, parent: Handle, name: &str) -> Handle {
@@ -293,11 +296,12 @@ pub(crate) mod seeding {
     }
 
     /// The user of an account, with keys.
-    pub(crate) fn user(world: &mut World, account: Handle, name: &str, password: &str) -> Handle {
+    pub(crate) fn user(world: &mut World, account: Handle, identity: &Identity) -> Handle {
         let names = ("Robin".to_owned(), "Meyer".to_owned());
-        let plan = NewUser { username: name.to_owned(), names, email: format!("{name}@example.org"), password: password.to_owned() };
+        let (username, password) = (identity.username.clone(), identity.password.clone());
+        let plan = NewUser { email: format!("{username}@example.org"), username, names, password };
         let user = tenancy::new_user(world, account, &plan);
-        tenancy::renew_keys(world, user);
+        tenancy::set_keys(world, user, identity.api_key.clone(), identity.secret_key.clone());
         user
     }
 

@@ -570,11 +570,16 @@ fn get_user(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 /// Gives a user new keys. The old ones stop working at once.
 pub(crate) fn renew_keys(world: &mut World, user: Handle) {
+    let key = auth::made_up_key(&mut world.random);
+    let secret = auth::made_up_key(&mut world.random);
+    set_keys(world, user, key, secret);
+}
+
+/// Gives a user these keys.
+pub(crate) fn set_keys(world: &mut World, user: Handle, key: String, secret: String) {
     if let Some(old) = world.text(user, "apikey").map(str::to_owned) {
         world.api_keys.remove(&old);
     }
-    let key = auth::made_up_key(&mut world.random);
-    let secret = auth::made_up_key(&mut world.random);
     world.api_keys.insert(key.clone(), user);
     world.set(user, "apikey", key);
     world.set(user, "secretkey", secret);

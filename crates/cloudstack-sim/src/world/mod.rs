@@ -20,7 +20,7 @@ use cloudstack_api::roles::Role;
 use hashbrown::HashTable;
 use serde_json::Value;
 
-pub(crate) use self::seed::seed;
+pub(crate) use self::seed::{identities, seed};
 use self::{
     cell::{Cell, Said},
     hash::Quick,

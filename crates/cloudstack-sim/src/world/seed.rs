@@ -7,9 +7,10 @@ use serde_json::json;
 
 use super::{Datum, Handle, World, shelf};
 use crate::{
+    auth,
     cloud::Identity,
     nouns::{self, seeding},
-    options::Scene,
+    options::{Scene, WorldOptions},
     turn::Server,
 };
 
@@ -37,30 +38,50 @@ const ROLES: &[(&str, &str)] = &[
     ("Support Admin - Default", "Default support admin role"),
     ("Support User - Default", "Default support user role"),
 ];
-/// Accounts that share the machines of a large world.
+/// Accounts that share the machines of a large world; more come as there are more machines.
 const CROWD: &[&str] = &["dev", "qa", "labuser", "globex-user"];
+/// How many machines of a large world an account has.
+const MACHINES_PER_ACCOUNT: usize = 100;
 /// Bytes of a GiB and of a TiB.
 const GIB: i64 = 1 << 30;
 const TIB: i64 = 1 << 40;
 
-/// Fills an empty world. Answers with those who may call.
-pub(crate) fn seed(world: &mut World, server: &Server) -> Vec<Identity> {
+/// Who may call the first world: known before it is made.
+pub(crate) fn identities(options: &WorldOptions) -> Vec<Identity> {
+    let wanted = if options.scene == Scene::Bare { 1 } else { IDENTITIES.len() };
+    let identity = |(name, domain, role): &(&str, &str, &str)| {
+        let (api_key, secret_key) = auth::keys_of(options.seed, name);
+        Identity {
+            name: (*name).to_owned(),
+            role: (*role).to_owned(),
+            account: (*name).to_owned(),
+            domain: (*domain).to_owned(),
+            api_key,
+            secret_key,
+            username: (*name).to_owned(),
+            password: format!("{name}-password"),
+        }
+    };
+    IDENTITIES.iter().take(wanted).map(identity).collect()
+}
+
+/// Fills an empty world.
+pub(crate) fn seed(world: &mut World, server: &Server) {
     let scene = server.options.scene;
     roles(world, server);
-    let identities = people(world, scene);
+    people(world, &server.options);
     let places = places(world, &server.options.version(), scene);
     let wares = wares(world, places.zone, server);
     equip(world);
     settings(world, server);
     alerts(world, places.zone);
     if scene == Scene::Bare {
-        return identities;
+        return;
     }
     let project_owner = account(world, "dev");
     seeding::project(world, project_owner, "apollo", "Apollo");
     machines(world, &places, &wares);
     crowd(world, &places, &wares, server.options.vms);
-    identities
 }
 
 /// Gives system VMs their offerings and their template, which come after them.
@@ -94,7 +115,8 @@ fn roles(world: &mut World, server: &Server) {
     }
 }
 
-fn people(world: &mut World, scene: Scene) -> Vec<Identity> {
+fn people(world: &mut World, options: &WorldOptions) {
+    let scene = options.scene;
     let kind = world.kind("domain");
     let root = world.insert(kind, None, &[("name", "ROOT".into()), ("path", "ROOT".into()), ("level", 0.into())]);
     if scene == Scene::Furnished {
@@ -108,29 +130,22 @@ fn people(world: &mut World, scene: Scene) -> Vec<Identity> {
     if let Some(role) = world.find("role", "name", "User").filter(|_| scene == Scene::Bare) {
         seeding::account(world, "baremetal-system-account", root, role);
     }
-    let mut identities = Vec::new();
-    let wanted = if scene == Scene::Bare { 1 } else { IDENTITIES.len() };
-    for (name, path, role_name) in IDENTITIES.iter().take(wanted) {
-        let (Some(domain), Some(role)) = (world.find("domain", "path", path), world.find("role", "name", role_name)) else { continue };
-        let account = seeding::account(world, name, domain, role);
-        let password = format!("{name}-password");
-        let user = seeding::user(world, account, name, &password);
-        if *name == "admin" {
+    for identity in identities(options) {
+        let Some((account, user)) = person(world, &identity) else { continue };
+        if identity.name == "admin" {
             world.set(account, "isdefault", true);
             world.set(user, "isdefault", true);
         }
-        identities.push(Identity {
-            name: (*name).to_owned(),
-            role: (*role_name).to_owned(),
-            account: (*name).to_owned(),
-            domain: (*path).to_owned(),
-            api_key: world.string(user, "apikey"),
-            secret_key: world.string(user, "secretkey"),
-            username: (*name).to_owned(),
-            password,
-        });
     }
-    identities
+}
+
+/// The account and the user of somebody who may call.
+fn person(world: &mut World, identity: &Identity) -> Option<(Handle, Handle)> {
+    let domain = world.find("domain", "path", &identity.domain)?;
+    let role = world.find("role", "name", &identity.role)?;
+    let account = seeding::account(world, &identity.account, domain, role);
+    let user = seeding::user(world, account, identity);
+    Some((account, user))
 }
 
 fn account(world: &World, name: &str) -> Option<Handle> {
@@ -554,13 +569,24 @@ fn machine(world: &mut World, owner: Handle, name: &str, recipe: &Recipe<'_>) {
     seeding::nic(world, vm, recipe.network);
 }
 
+/// Adds accounts until there are `wanted`. Nobody is told their keys; who wants to call as one of them asks for new ones.
+fn tenants(world: &mut World, owners: &mut Vec<Handle>, wanted: usize) {
+    const DOMAINS: [&str; 3] = ["ROOT/acme", "ROOT/acme/labs", "ROOT/globex"];
+    let Some(role) = world.find("role", "name", "User") else { return };
+    let domains: Vec<Handle> = DOMAINS.iter().filter_map(|path| world.find("domain", "path", path)).collect();
+    for (number, domain) in (owners.len() + 1..=wanted).zip(domains.iter().cycle()) {
+        owners.push(seeding::account(world, &format!("tenant-{number:04}"), *domain, role));
+    }
+}
+
 /// Spreads many machines over a few accounts, a couple of hundred to a network.
 fn crowd(world: &mut World, places: &Places, wares: &Wares, count: usize) {
     const PER_NETWORK: usize = 200;
-    let owners: Vec<Handle> = CROWD.iter().filter_map(|name| account(world, name)).collect();
+    let mut owners: Vec<Handle> = CROWD.iter().filter_map(|name| account(world, name)).collect();
     if count == 0 || owners.is_empty() {
         return;
     }
+    tenants(world, &mut owners, count / MACHINES_PER_ACCOUNT);
     for owner in &owners {
         world.set(*owner, "unlimited", true);
     }
