@@ -10,6 +10,7 @@ use cloudstack_api::{
 };
 
 use crate::{
+    gone,
     refusal::Refusal,
     world::{Handle, World, parse_id},
 };
@@ -223,7 +224,7 @@ impl Arguments {
         let kinds: Vec<_> = parameter.entity.iter().filter_map(|entity| about(entity).or_else(|| world.kind_of_entity(entity))).collect();
         let fits = |handle: &Handle| kinds.is_empty() || kinds.contains(&handle.kind) || world.is_related(handle.kind, &kinds);
         if let Some(id) = parse_id(text) {
-            return world.by_id(id).filter(fits);
+            return world.by_id_once(id).filter(|handle| gone::is_found(world, *handle)).filter(fits);
         }
         let number: u32 = text.parse().ok()?;
         let kind = *kinds.first()?;

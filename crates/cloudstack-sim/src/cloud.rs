@@ -19,7 +19,7 @@ use crate::{
     auth::{self, Credentials},
     demands::{self, Held},
     error::Error,
-    events, generic, jobs,
+    events, generic, gone, jobs,
     json::{Json, to_xml},
     nouns,
     options::{Plugins, Scene, TimeMode, WorldOptions},
@@ -340,7 +340,7 @@ impl Session<'_> {
         check_permission(&turn)?;
         demands::check(&turn.command.name, Held { arguments: &turn.arguments, world: turn.world, plugins: turn.server.options.plugins })?;
         let handler = nouns::handler(&turn.command.name).unwrap_or(generic::answer);
-        let outcome = handler(&mut turn);
+        let outcome = gone::answer(&turn).unwrap_or_else(|| handler(&mut turn));
         events::record_call(&mut turn, outcome.as_ref().ok());
         let outcome = outcome?;
         let outcome = match outcome {
@@ -391,7 +391,7 @@ fn finished_work(outcome: Outcome) -> Work {
         Outcome::Object(handle) => (None, Some(*handle)),
         _ => (None, None),
     };
-    Work { id, instance: None, subject, takes: WORK_SHORT, finish: Box::new(move |_| Ok(outcome)) }
+    Work { id, instance: None, subject, queue: subject, takes: WORK_SHORT, finish: Box::new(move |_| Ok(outcome)) }
 }
 
 /// Refuses objects of others. Lists leave them out instead.

@@ -56,6 +56,8 @@ struct Pending {
     arguments: Arguments,
     event: Option<events::Subject>,
     burden: Burden,
+    /// The object whose jobs it waits for.
+    queue: Option<Handle>,
 }
 
 /// A job that trouble keeps from going on.
@@ -88,7 +90,7 @@ pub(crate) struct Jobs {
     order: Vec<String>,
     tasks: BTreeMap<(Duration, u64), Task>,
     busy_until: HashMap<Handle, Duration>,
-    at_work: HashMap<Handle, String>,
+    at_work: HashMap<Handle, Vec<String>>,
     held: Vec<Held>,
     sequence: u64,
 }
@@ -124,7 +126,7 @@ impl World {
 
     fn finish_job(&mut self, id: &str, pending: Pending, server: &Server) {
         let Some((caller, command)) = self.jobs.by_id.get(id).map(|job| (job.caller, Arc::clone(&job.command))) else { return };
-        let Pending { finish, arguments, event, burden } = pending;
+        let Pending { finish, arguments, event, burden, queue: _ } = pending;
         let mut turn = Turn { world: self, caller, command, arguments, server, by_get: false };
         let outcome = match trouble::hindered(&mut turn, burden) {
             Some(refusal) => Err(refusal),
@@ -138,7 +140,10 @@ impl World {
                 (refusal.job_code(), json.into_text())
             }
         };
-        turn.world.jobs.at_work.retain(|_, job| job != id);
+        turn.world.jobs.at_work.retain(|_, jobs| {
+            jobs.retain(|job| job != id);
+            !jobs.is_empty()
+        });
         if let Some(event) = &event {
             let phase = if outcome.is_ok() { Phase::Completed } else { Phase::Failed };
             events::record(&mut turn, event, phase);
@@ -182,24 +187,35 @@ impl World {
     fn queue(&mut self, job: String, pending: Pending, takes: Duration) {
         let now = self.now;
         let jobs = &mut self.jobs;
-        let free = pending.burden.subject.and_then(|subject| jobs.busy_until.get(&subject).copied()).unwrap_or(now);
+        let free = pending.queue.and_then(|queue| jobs.busy_until.get(&queue).copied()).unwrap_or(now);
         let due = now.max(free) + takes;
-        if let Some(subject) = pending.burden.subject {
-            jobs.busy_until.insert(subject, due);
+        if let Some(queue) = pending.queue {
+            jobs.busy_until.insert(queue, due);
         }
         jobs.sequence += 1;
         jobs.tasks.insert((due, jobs.sequence), Task::Job(job, pending));
     }
 
     /// The trouble that keeps a new job from going on: its own, or that of a job before it on the same object.
-    fn cause_of_wait(&mut self, command: &str, subject: Option<Handle>) -> Option<u64> {
-        let before = self.jobs.held.iter().find(|held| subject.is_some() && held.pending.burden.subject == subject).map(|held| held.cause);
+    fn cause_of_wait(&mut self, command: &str, queue: Option<Handle>) -> Option<u64> {
+        let before = self.jobs.held.iter().find(|held| queue.is_some() && held.pending.queue == queue).map(|held| held.cause);
         before.or_else(|| self.troubles.holds_job(command))
     }
 
     /// The job that works on an object at the moment.
     pub(crate) fn job_on(&self, handle: Handle) -> Option<&str> {
-        self.jobs.at_work.get(&handle).map(String::as_str)
+        self.jobs.at_work.get(&handle)?.first().map(String::as_str)
+    }
+
+    /// Forgets whose jobs those on an object are, as servers do when another row takes its place.
+    pub(crate) fn disown_jobs(&mut self, handle: Handle) {
+        let id = self.id(handle);
+        self.jobs.at_work.remove(&handle);
+        for job in self.jobs.by_id.values_mut() {
+            if let Some((_, object)) = &mut job.instance {
+                object.take_if(|object| *object == id);
+            }
+        }
     }
 
     /// The last job on an object by its type and id.
@@ -221,7 +237,10 @@ pub(crate) fn start(turn: &mut Turn<'_>, work: Work) -> Result<Outcome, Refusal>
     };
     let now = turn.world.now;
     if let Some(subject) = work.subject {
-        turn.world.jobs.at_work.insert(subject, id.clone());
+        // Servers know whose job it is by what the job says it works on.
+        if instance::seen(&turn.command.name).is_none_or(|seen| seen.named) {
+            turn.world.jobs.at_work.entry(subject).or_default().push(id.clone());
+        }
     }
     let event = events::subject(turn, work.subject);
     if let Some(event) = &event {
@@ -242,8 +261,8 @@ pub(crate) fn start(turn: &mut Turn<'_>, work: Work) -> Result<Outcome, Refusal>
     jobs.order.push(id.clone());
     jobs.by_id.insert(id.clone(), job);
     let burden = Burden { subject: work.subject, makes: work.id.is_some() };
-    let pending = Pending { finish: work.finish, arguments: turn.arguments.clone(), event, burden };
-    match turn.world.cause_of_wait(&turn.command.name, work.subject) {
+    let pending = Pending { finish: work.finish, arguments: turn.arguments.clone(), event, burden, queue: work.queue };
+    match turn.world.cause_of_wait(&turn.command.name, work.queue) {
         Some(cause) => turn.world.jobs.held.push(Held { cause, job: id.clone(), pending, takes }),
         None => turn.world.queue(id.clone(), pending, takes),
     }

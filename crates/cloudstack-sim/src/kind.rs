@@ -198,6 +198,11 @@ pub(crate) const TAGS: Member = member("tags", From::Tags);
 /// No comments are kept.
 pub(crate) const HAS_ANNOTATIONS: Member = always("hasannotations", Constant::Flag(false));
 
+/// The job at work on it.
+pub(crate) const JOB_ID: Member = computed("jobid", |world, row, _| world.job_on(row).map(|job| Shown::Text(job.to_owned())));
+/// Where that job stands: it is at work.
+pub(crate) const JOB_STATUS: Member = computed("jobstatus", |world, row, _| world.job_on(row).map(|_| Shown::Number(0)));
+
 /// The fields that hold the id of kinds without a field of that name.
 pub(crate) const DEVICE_IDS: [&str; 9] =
     ["lbdeviceid", "fwdeviceid", "bcfdeviceid", "vcsdeviceid", "nvpdeviceid", "vsmdeviceid", "uuid", "nsxprovideruuid", "tungstenprovideruuid"];
@@ -242,6 +247,8 @@ enum PreparedFrom {
 pub(crate) struct Viewer {
     /// Whether a root admin looks.
     pub(crate) root: bool,
+    /// The account that looks.
+    pub(crate) account: Option<Handle>,
 }
 
 impl Kind {

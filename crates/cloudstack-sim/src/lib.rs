@@ -12,6 +12,7 @@ mod demands;
 mod error;
 mod events;
 mod generic;
+mod gone;
 mod http;
 mod instance;
 mod jobs;

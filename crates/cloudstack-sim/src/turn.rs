@@ -90,8 +90,10 @@ pub(crate) struct Work {
     pub(crate) id: Option<String>,
     /// What the job says it works on: a type, and an object where jobs of the command name one.
     pub(crate) instance: Option<(String, Option<String>)>,
-    /// The object on which jobs queue up.
+    /// The object that it works on.
     pub(crate) subject: Option<Handle>,
+    /// The object on which jobs queue up: those that began before are waited for.
+    pub(crate) queue: Option<Handle>,
     /// How long it takes at normal speed.
     pub(crate) takes: Duration,
     /// What happens at its end.
@@ -123,6 +125,9 @@ const ROW_BYTES: usize = 4_096;
 /// What single users and accounts do not show, but lists do.
 const LISTED_ONLY: &str = "apikeyaccess";
 
+/// First words of commands that take images which others share.
+const USES: [&str; 4] = ["deploy", "restore", "attach", "create"];
+
 /// A function that answers a command.
 pub(crate) type Handler = fn(&mut Turn<'_>) -> Result<Outcome, Refusal>;
 
@@ -136,7 +141,7 @@ pub(crate) const WORK_LONG: Duration = Duration::from_millis(2000);
 impl Turn<'_> {
     /// Who looks at what is rendered.
     pub(crate) fn viewer(&self) -> Viewer {
-        Viewer { root: self.caller.is_root() }
+        Viewer { root: self.caller.is_root(), account: Some(self.caller.account) }
     }
 
     /// The object whose id is a required argument.
@@ -167,11 +172,13 @@ impl Turn<'_> {
         }
         let within =
             self.caller.kind == RoleType::DomainAdmin && self.world.domain_of(handle).is_some_and(|domain| self.world.is_within(domain, self.caller.domain));
-        let shared =
-            matches!(kind.word.as_ref(), "template" | "iso") && (self.world.flag(handle, "ispublic") || self.world.text(owner, "name") == Some("system"));
+        let shared = matches!(kind.word.as_ref(), "template" | "iso")
+            && (self.world.flag(handle, "ispublic")
+                || self.world.text(owner, "name") == Some("system")
+                || crate::nouns::is_shared_with(self.world, handle, self.caller.account));
         within
             || (shared && !self.command.is_async && !self.command.name.starts_with("delete") && !self.command.name.starts_with("update"))
-            || (shared && self.command.name.starts_with("deploy"))
+            || (shared && USES.iter().any(|verb| self.command.name.starts_with(verb)))
     }
 
     /// Whether the caller's account is a member of the project behind a project account.
@@ -207,7 +214,39 @@ impl Turn<'_> {
     pub(crate) fn job(&self, subject: Handle, takes: Duration, finish: impl FnOnce(&mut Turn<'_>) -> Result<Outcome, Refusal> + Send + 'static) -> Outcome {
         let resource = self.world.description(subject.kind).map(|kind| kind.resource.to_string()).unwrap_or_default();
         let instance = Some((resource, Some(self.world.id(subject))));
-        Outcome::Job(Box::new(Work { id: None, instance, subject: Some(subject), takes, finish: Box::new(finish) }))
+        Outcome::Job(Box::new(Work { id: None, instance, subject: Some(subject), queue: Some(subject), takes, finish: Box::new(finish) }))
+    }
+
+    /// A job that looks at its object when it begins, which is at once, and does its work when those before it are done.
+    pub(crate) fn checked_job(
+        &self,
+        subject: Handle,
+        takes: Duration,
+        check: Result<(), Refusal>,
+        finish: impl FnOnce(&mut Turn<'_>) -> Result<Outcome, Refusal> + Send + 'static,
+    ) -> Outcome {
+        match check {
+            Ok(()) => self.job(subject, takes, finish),
+            Err(refusal) => self.failing(subject, refusal),
+        }
+    }
+
+    /// A job that fails as soon as it begins, whatever else is at work on its object.
+    pub(crate) fn failing(&self, subject: Handle, refusal: Refusal) -> Outcome {
+        let Outcome::Job(mut work) = self.job(subject, WORK_SHORT, move |_| Err(refusal)) else { return Outcome::Success };
+        work.queue = None;
+        Outcome::Job(work)
+    }
+
+    /// Lets a job wait for those of another object than its own, as work on disks waits for the machine.
+    pub(crate) fn queued(outcome: Outcome, queue: Option<Handle>) -> Outcome {
+        match outcome {
+            Outcome::Job(mut work) if queue.is_some() && work.queue.is_some() => {
+                work.queue = queue;
+                Outcome::Job(work)
+            }
+            other => other,
+        }
     }
 
     /// A job that makes an object, whose id is told at once.
@@ -287,13 +326,17 @@ impl Turn<'_> {
         json.into_text()
     }
 
-    /// The members that the argument `details` leaves out.
+    /// The members that the argument `details` leaves out, or the command itself.
     fn without(&self) -> Vec<crate::world::Key> {
-        let wanted = if self.command.name == "updateVMAffinityGroup" { vec!["affgrp"] } else { self.arguments.list("details") };
-        if wanted.is_empty() || wanted.contains(&"all") {
-            return Vec::new();
+        use crate::nouns::{DETAIL_MEMBERS, FIXED_DETAILS, UNMEASURED};
+        let command = self.command.name.as_str();
+        let fixed = FIXED_DETAILS.iter().find(|(name, _)| *name == command).map(|(_, detail)| vec![*detail]);
+        let wanted = fixed.unwrap_or_else(|| self.arguments.list("details"));
+        let mut dropped: Vec<&str> = UNMEASURED.iter().filter(|(name, _)| *name == command).map(|(_, member)| *member).collect();
+        if !wanted.is_empty() && !wanted.contains(&"all") {
+            let kept: Vec<&str> = DETAIL_MEMBERS.iter().filter(|(detail, _)| wanted.contains(detail)).flat_map(|(_, members)| members.iter().copied()).collect();
+            dropped.extend(DETAIL_MEMBERS.iter().flat_map(|(_, members)| members.iter().copied()).filter(|member| !kept.contains(member)));
         }
-        let dropped = crate::nouns::DETAIL_MEMBERS.iter().filter(|(detail, _)| !wanted.contains(detail)).flat_map(|(_, members)| members.iter());
-        dropped.filter_map(|member| self.world.known_key(member)).collect()
+        dropped.into_iter().filter_map(|member| self.world.known_key(member)).collect()
     }
 }

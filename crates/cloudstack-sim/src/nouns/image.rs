@@ -1,12 +1,20 @@
 //! Templates and ISOs: registered, shared, attached, deleted.
 
-use super::Tables;
+use cloudstack_api::catalog::RoleType;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Tables,
+    recipe::{Put, Recipe, change, make},
+};
 use crate::{
+    json::Json,
     kind::{
-        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, always, computed, flag,
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed, flag,
         linked, own, own_or,
     },
     list,
+    options::{JobSpeed, Scene},
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_MEDIUM, WORK_SHORT},
     world::{Datum, Handle, World},
@@ -14,8 +22,44 @@ use crate::{
 
 /// How long a download takes.
 const DOWNLOAD: std::time::Duration = std::time::Duration::from_secs(5);
-/// The size that downloaded templates turn out to have.
-const TEMPLATE_BYTES: i64 = 2 << 30;
+/// The size that downloaded images turn out to have.
+const IMAGE_BYTES: i64 = 5 << 20;
+/// How long an upload can begin.
+const UPLOAD_VALID: std::time::Duration = std::time::Duration::from_secs(3_600);
+/// How long the made-up secrets of an upload are.
+const TICKET_CHARACTERS: usize = 600;
+const SIGNATURE_CHARACTERS: usize = 27;
+/// The formats of images.
+const FORMATS: [&str; 13] =
+    ["QCOW2", "RAW", "VHD", "ISO", "OVA", "VHDX", "BAREMETAL", "VMDK", "VDI", "TAR", "DIR", "PXE", "EXTERNAL"];
+/// How images are fetched.
+const SCHEMES: [&str; 5] = ["http", "https", "ftp", "file", "metalink"];
+/// How images are packed.
+const PACKINGS: [&str; 5] = [".zip", ".bz2", ".gz", ".xz", ".tar"];
+/// What the answers to updating an image leave out.
+const NOT_UPDATED: [&str; 21] = [
+    "arch",
+    "checksum",
+    "crossZonesOnly",
+    "deployasis",
+    "directdownload",
+    "downloaddetails",
+    "forcks",
+    "hasannotations",
+    "isextractable",
+    "passwordenabled",
+    "physicalsize",
+    "requireshvm",
+    "size",
+    "sourcetemplateid",
+    "sshkeyenabled",
+    "status",
+    "url",
+    "userdataid",
+    "userdataname",
+    "zoneid",
+    "zonename",
+];
 /// The filters that lists take.
 const FILTERS: &[&str] = &["featured", "self", "selfexecutable", "shared", "sharedexecutable", "executable", "community", "all"];
 /// The hypervisors that texts name.
@@ -45,7 +89,7 @@ pub(crate) const TEMPLATE_NOUN: Noun = Noun {
         ACCOUNT,
         linked("zoneid", "zone", "id"),
         linked("zonename", "zone", "name"),
-        own("status").root(),
+        computed("status", status),
         own("size"),
         own("physicalsize"),
         own("templatetype"),
@@ -54,21 +98,21 @@ pub(crate) const TEMPLATE_NOUN: Noun = Noun {
         DOMAIN_PATH,
         DOMAIN_ID,
         flag("isextractable"),
-        own_or("checksum", Constant::Text("")),
+        own("checksum"),
         linked("sourcetemplateid", "sourcetemplate", "id"),
         PROJECT_ID,
         PROJECT,
         own_or("details", Constant::Raw("{}")),
         computed("downloaddetails", downloads),
         always("arch", Constant::Text("x86_64")),
-        own_or("bits", Constant::Number(64)),
+        always("bits", Constant::Number(0)),
         flag("sshkeyenabled"),
         flag("isdynamicallyscalable"),
         flag("directdownload"),
         flag("deployasis"),
         flag("forcks"),
         own_or("requireshvm", Constant::Flag(true)),
-        own("url").root(),
+        computed("url", url),
         TAGS,
         HAS_ANNOTATIONS,
     ],
@@ -99,8 +143,9 @@ pub(crate) const ISO_NOUN: Noun = Noun {
         ACCOUNT,
         linked("zoneid", "zone", "id"),
         linked("zonename", "zone", "name"),
-        own("status").root(),
+        computed("status", status),
         own("size"),
+        own("physicalsize"),
         DOMAIN,
         DOMAIN_PATH,
         DOMAIN_ID,
@@ -112,6 +157,7 @@ pub(crate) const ISO_NOUN: Noun = Noun {
         always("bits", Constant::Number(64)),
         flag("isdynamicallyscalable"),
         flag("directdownload"),
+        computed("url", url),
         TAGS,
         HAS_ANNOTATIONS,
     ],
@@ -124,33 +170,103 @@ pub(super) const TABLES: Tables = Tables {
         ("listIsos", list_isos),
         ("registerTemplate", register_template),
         ("registerIso", register_iso),
+        ("getUploadParamsForTemplate", upload_template),
+        ("getUploadParamsForIso", upload_iso),
         ("createTemplate", create_template),
+        ("prepareTemplate", prepare),
         ("copyTemplate", copy),
         ("copyIso", copy),
+        ("extractTemplate", extract),
+        ("extractIso", extract),
         ("updateTemplate", update),
         ("updateIso", update),
         ("updateTemplatePermissions", update_permissions),
         ("updateIsoPermissions", update_permissions),
+        ("listTemplatePermissions", permissions),
+        ("listIsoPermissions", permissions),
         ("deleteTemplate", delete),
         ("deleteIso", delete),
         ("attachIso", attach),
         ("detachIso", detach),
+        ("upgradeRouterTemplate", upgrade_routers),
+        ("addGuestOsMapping", add_mapping),
     ],
     filters: &[
         ("template", "zoneid", in_zone),
         ("iso", "zoneid", in_zone),
         ("template", "ids", |turn, row| turn.arguments.objects("ids").is_some_and(|ids| ids.contains(&row))),
+        ("template", "isvnf", |turn, row| (turn.world.text(row, "templatetype") == Some("VNF")) == turn.arguments.flag("isvnf")),
+        ("iso", "isready", |turn, row| turn.world.flag(row, "isready") == turn.arguments.flag("isready")),
     ],
 };
+
+/// The OS types that people add.
+pub(super) const RECIPES: &[Recipe] = &[
+    make(
+        "addGuestOs",
+        "ostype",
+        &[
+            Put::Named("osdisplayname", "name"),
+            Put::Named("osdisplayname", "description"),
+            Put::Link("oscategoryid", "category"),
+            Put::Flag("fordisplay"),
+            Put::Fixed("isuserdefined", Constant::Flag(true)),
+        ],
+    ),
+    change("updateGuestOs", "id", &[Put::Named("osdisplayname", "name"), Put::Named("osdisplayname", "description"), Put::Flag("fordisplay")]),
+];
 
 fn in_zone(turn: &Turn<'_>, image: Handle) -> bool {
     turn.world.link(image, "zone").is_none_or(|zone| list::argument_is(turn, "zoneid", Some(zone)))
 }
 
-fn downloads(world: &World, image: Handle, _: crate::kind::Viewer) -> Option<Shown> {
-    let state = if world.flag(image, "isready") { ("DOWNLOADED", "100") } else { ("DOWNLOAD_IN_PROGRESS", "10") };
-    let store = world.rows(world.kind("imagestore")).next().map(|store| world.string(store, "name")).unwrap_or_default();
-    Some(Shown::Raw(format!("[{{\"downloadState\":\"{}\",\"datastore\":\"{store}\",\"downloadPercent\":\"{}\"}}]", state.0, state.1)))
+/// Whether a viewer sees how an image came here: root admins and its owner do.
+fn is_insider(world: &World, image: Handle, viewer: Viewer) -> bool {
+    viewer.root || viewer.account.is_some() && world.owner(image) == viewer.account
+}
+
+fn status(world: &World, image: Handle, viewer: Viewer) -> Option<Shown> {
+    let status = world.text(image, "status").filter(|_| is_insider(world, image, viewer))?;
+    Some(Shown::Text(status.to_owned()))
+}
+
+fn url(world: &World, image: Handle, viewer: Viewer) -> Option<Shown> {
+    let url = world.text(image, "url").filter(|_| is_insider(world, image, viewer))?;
+    Some(Shown::Text(url.to_owned()))
+}
+
+/// Where copies of an image are: on secondary storage, and for root admins on the pools where machines run from it.
+fn downloads(world: &World, image: Handle, viewer: Viewer) -> Option<Shown> {
+    if world.flag(image, "isbundled") {
+        return Some(Shown::Raw("[]".to_owned()));
+    }
+    let share = if world.flag(image, "isready") { ("DOWNLOADED", "100") } else { (world.text(image, "downloading").unwrap_or("DOWNLOAD_IN_PROGRESS"), "10") };
+    let copy = |place: Handle, role: &str, (state, percent): (&str, &str)| {
+        let name = world.string(place, "name");
+        if viewer.root {
+            json!({"downloadState": state, "datastore": name, "datastoreRole": role, "downloadPercent": percent, "datastoreId": world.id(place)})
+        } else {
+            json!({"downloadState": state, "datastore": name, "downloadPercent": percent})
+        }
+    };
+    let store = world.rows(world.kind("imagestore")).next().map(|store| copy(store, "Image", share));
+    let pools = world.links(image, "pools").iter().filter(|_| viewer.root);
+    let pools = pools.map(|pool| copy(*pool, "Primary", ("DOWNLOADED", "100")));
+    Some(Shown::Raw(Value::Array(store.into_iter().chain(pools).collect()).to_string()))
+}
+
+/// Writes down that an image has a copy on a pool.
+pub(crate) fn keep_on_pool(world: &mut World, image: Handle, pool: Handle) {
+    let mut pools = world.links(image, "pools").to_vec();
+    if !pools.contains(&pool) {
+        pools.push(pool);
+        world.set(image, "pools", Datum::Links(pools.into()));
+    }
+}
+
+/// Whether the owner of an image shares it with an account.
+pub(crate) fn is_shared_with(world: &World, image: Handle, account: Handle) -> bool {
+    world.links(image, "sharedwith").contains(&account)
 }
 
 fn list_templates(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -190,11 +306,19 @@ fn list_images(turn: &mut Turn<'_>, word: &str, filter: &str) -> Result<Outcome,
             "featured" => public && featured,
             "community" => public && !featured,
             "self" | "selfexecutable" => is_own || is_mine(world, *row) && !public,
-            "shared" | "sharedexecutable" => world.field(*row, "sharedwith").is_some() && !is_own,
-            "executable" => public || is_own || is_mine(world, *row),
+            "shared" | "sharedexecutable" => !public && is_shared_with(world, *row, caller.account),
+            "executable" => public || is_own || is_mine(world, *row) || is_shared_with(world, *row, caller.account),
             _ => true,
         }
     };
+    // Asked for by its id, an image of somebody else is refused, not left out.
+    if let Some(image) = turn.arguments.object("id")
+        && !turn.world.flag(image, "ispublic")
+        && !is_shared_with(turn.world, image, caller.account)
+        && !turn.may_use(image)
+    {
+        return Err(Refusal::permission());
+    }
     let page = list::Page::read(turn)?;
     let rows = list::unscoped(turn, kind, &|world, row| fits(world, &row));
     Ok(page.cut(rows))
@@ -204,84 +328,227 @@ fn register_template(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if turn.arguments.text("zoneid").is_none() && turn.arguments.text("zoneids").is_none() {
         return Err(Refusal::argument("Either zoneid or zoneids is required. Both cannot be null."));
     }
+    let fields = template_fields(turn)?;
+    let format = turn.needed("format")?;
+    check_url(turn, &format)?;
+    register(turn, "template", &fields)
+}
+
+/// What a new template is like, as its arguments say.
+fn template_fields(turn: &Turn<'_>) -> Result<Vec<(&'static str, Datum)>, Refusal> {
     let hypervisor = turn.needed("hypervisor")?;
-    if !HYPERVISORS.split(", ").any(|known| known.eq_ignore_ascii_case(&hypervisor)) {
+    let known = HYPERVISORS.split(", ").find(|known| known.eq_ignore_ascii_case(&hypervisor));
+    let Some(known) = known else {
         return Err(Refusal::invalid(format!("Hypervisor Type: {hypervisor} is invalid. Supported Hypervisor types are: {HYPERVISORS}")));
-    }
+    };
     let format = turn.needed("format")?.to_ascii_uppercase();
-    register(turn, "template", &[("hypervisor", hypervisor.into()), ("format", format.into()), ("templatetype", "USER".into())])
+    if !FORMATS.contains(&format.as_str()) {
+        return Err(Refusal { masked: true, ..Refusal::failed(format!("Image format is incorrect {format}. Supported formats are {}", FORMATS.join(", "))) });
+    }
+    let kind = turn.arguments.text("templatetype").filter(|_| turn.caller.is_root()).unwrap_or("USER").to_uppercase();
+    Ok(vec![("hypervisor", known.into()), ("format", format.into()), ("templatetype", kind.into())])
+}
+
+/// Whether an image of a format can be fetched from an address.
+fn check_url(turn: &Turn<'_>, format: &str) -> Result<(), Refusal> {
+    let url = turn.needed("url")?;
+    let Some((scheme, rest)) = url.split_once("://") else { return Err(Refusal::invalid(format!("Unsupported scheme for url: {url}"))) };
+    if !SCHEMES.contains(&scheme.to_lowercase().as_str()) {
+        return Err(Refusal::invalid(format!("Unsupported scheme for url: {url}")));
+    }
+    let path = rest.split(['?', '#']).next().unwrap_or_default().to_lowercase();
+    let bare = PACKINGS.iter().find_map(|packing| path.strip_suffix(packing)).unwrap_or(&path);
+    let format = format.to_lowercase();
+    let fits = match format.as_str() {
+        "qcow2" => bare.ends_with(".qcow2") || bare.ends_with(".img"),
+        "raw" => bare.ends_with(".img") || bare.ends_with(".raw"),
+        "vhd" | "vhdx" | "iso" | "ova" | "vmdk" | "vdi" | "tar" => bare.ends_with(&format!(".{format}")),
+        _ => true,
+    };
+    if fits { Ok(()) } else { Err(Refusal::invalid(format!("Please specify a valid {format}"))) }
 }
 
 fn register_iso(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    register(turn, "iso", &[])
+    check_url(turn, "iso")?;
+    let boots = turn.arguments.truth("bootable") != Some(false);
+    if boots && turn.arguments.object("ostypeid").is_none() {
+        return Err(Refusal::invalid("Please pass a valid GuestOS Id"));
+    }
+    register(turn, "iso", &[("bootable", boots.into())])
 }
 
-fn register(turn: &mut Turn<'_>, word: &str, more: &[(&str, Datum)]) -> Result<Outcome, Refusal> {
+/// A row for an image that is not here yet.
+fn begin(turn: &mut Turn<'_>, word: &str, more: &[(&str, Datum)]) -> Result<Handle, Refusal> {
     let owner = turn.new_owner()?;
-    super::limit::check(turn, owner, &[("template", 1)])?;
-    let url = turn.needed("url")?;
-    if !["http://", "https://", "ftp://", "nfs://"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Err(Refusal::invalid(format!("Invalid URL: {url}")));
-    }
+    super::limit::check(turn, owner, &[("template", 1), ("secondary_storage", 0)])?;
     let name = turn.needed("name")?;
     let text = turn.arguments.text("displaytext").unwrap_or(&name).to_owned();
     let kind = turn.world.kind(word);
     let image = turn.world.insert(kind, Some(owner), more);
-    let fields: [(&str, Datum); 5] =
-        [("name", name.into()), ("displaytext", text.into()), ("url", url.into()), ("isready", false.into()), ("status", "Creating".into())];
-    for (field, datum) in fields {
-        turn.world.set(image, field, datum);
-    }
-    for flag in ["ispublic", "isfeatured", "isextractable", "passwordenabled", "bootable", "sshkeyenabled"] {
-        if let Some(value) = turn.arguments.truth(flag) {
+    turn.world.set(image, "name", name);
+    turn.world.set(image, "displaytext", text);
+    // Only admins make images that stand out.
+    let is_admin = turn.caller.kind != RoleType::User;
+    for flag in ["ispublic", "isfeatured", "isextractable", "passwordenabled", "sshkeyenabled", "isdynamicallyscalable", "requireshvm", "directdownload"] {
+        if let Some(value) = turn.arguments.truth(flag).filter(|_| is_admin || flag != "isfeatured") {
             turn.world.set(image, flag, value);
         }
     }
-    for (argument, field) in [("zoneid", "zone"), ("ostypeid", "ostype")] {
-        if let Some(target) = turn.arguments.object(argument) {
+    if let Some(sum) = turn.arguments.text("checksum").map(str::to_owned) {
+        turn.world.set(image, "checksum", sum);
+    }
+    let details = turn.arguments.records("details").next().cloned();
+    if let Some(details) = details {
+        turn.world.set(image, "details", json!(details));
+    }
+    let zone = turn.arguments.object("zoneid").or_else(|| turn.arguments.objects("zoneids").and_then(|zones| zones.first().copied()));
+    let everywhere = turn.arguments.text("zoneid") == Some("-1") || turn.arguments.text("zoneids") == Some("-1");
+    turn.world.set(image, "crossZones", everywhere);
+    let zone = zone.or_else(|| super::place::only_zone(turn.world));
+    for (field, target) in [("zone", zone), ("ostype", turn.arguments.object("ostypeid"))] {
+        if let Some(target) = target {
             turn.world.set(image, field, target);
         }
     }
-    let takes = if turn.server.options.tuning.speed == crate::options::JobSpeed::Instant { std::time::Duration::ZERO } else { DOWNLOAD };
-    turn.world.later(takes, move |world| {
+    super::tag::put(turn, image, if word == "iso" { "ISO" } else { "Template" });
+    Ok(image)
+}
+
+fn register(turn: &mut Turn<'_>, word: &str, more: &[(&str, Datum)]) -> Result<Outcome, Refusal> {
+    let url = turn.needed("url")?;
+    let image = begin(turn, word, more)?;
+    turn.world.set(image, "url", url);
+    let done = if word == "iso" { "Successfully Installed" } else { "Download Complete" };
+    let arrive = move |world: &mut World| {
         world.set(image, "isready", true);
-        world.set(image, "status", "Download Complete");
-        world.set(image, "size", TEMPLATE_BYTES);
-        world.set(image, "physicalsize", TEMPLATE_BYTES);
-    });
+        world.set(image, "status", done);
+        world.set(image, "size", IMAGE_BYTES);
+        world.set(image, "physicalsize", IMAGE_BYTES);
+    };
+    // Simulated storage has what it is asked for at once; where people look on, they see it arrive.
+    if turn.server.options.scene == Scene::Bare || turn.server.options.tuning.speed == JobSpeed::Instant {
+        arrive(turn.world);
+    } else {
+        turn.world.set(image, "isready", false);
+        turn.world.set(image, "status", "10% Downloaded");
+        turn.world.later(DOWNLOAD, arrive);
+    }
     Ok(Outcome::List(vec![image], 1))
 }
 
+fn upload_template(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let fields = template_fields(turn)?;
+    let image = begin(turn, "template", &fields)?;
+    turn.world.set(image, "downloading", "NOT_DOWNLOADED");
+    Ok(upload_ticket(turn, image))
+}
+
+fn upload_iso(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    if !turn.needed("format")?.eq_ignore_ascii_case("iso") {
+        return Err(Refusal::invalid("The format of an ISO is ISO"));
+    }
+    let image = begin(turn, "iso", &[])?;
+    turn.world.set(image, "downloading", "NOT_DOWNLOADED");
+    Ok(upload_ticket(turn, image))
+}
+
+fn random_text(turn: &mut Turn<'_>, length: usize) -> String {
+    (0..length).map(|_| turn.world.random.alphanumeric()).collect()
+}
+
+/// Where and how an object can be uploaded.
+pub(super) fn upload_ticket(turn: &mut Turn<'_>, object: Handle) -> Outcome {
+    let id = turn.world.id(object);
+    let until = cloudstack_api::clock::timestamp(turn.world.now + UPLOAD_VALID);
+    let until = until.replace("+0000", ".000Z");
+    let (metadata, signature) = (random_text(turn, TICKET_CHARACTERS), random_text(turn, SIGNATURE_CHARACTERS));
+    let shown = json!({
+        "id": id, "postURL": format!("https://192.168.2.3/upload/{id}"), "metadata": metadata, "expires": until, "signature": signature,
+    });
+    Outcome::Shown("getuploadparams".to_owned(), shown.to_string())
+}
+
+/// Where an object can be downloaded.
+pub(super) fn download_ticket(turn: &mut Turn<'_>, object: Handle) -> Outcome {
+    let word = turn.world.description(object.kind).map(|kind| kind.word.to_string()).unwrap_or_default();
+    let owner = turn.world.owner(object).map(|owner| turn.world.id(owner)).unwrap_or_default();
+    let zone = turn.world.link(object, "zone");
+    let shown = json!({
+        "id": turn.world.id(object), "name": turn.world.string(object, "name"), "accountid": owner, "state": "DOWNLOAD_URL_CREATED",
+        "extractMode": "HTTP_DOWNLOAD", "storagetype": "", "zoneid": zone.map(|zone| turn.world.id(zone)),
+        "zonename": zone.map(|zone| turn.world.string(zone, "name")), "url": format!("https://192.168.2.3/userdata/{}.vhd", turn.world.id(object)),
+    });
+    Outcome::Shown(word, shown.to_string())
+}
+
+fn extract(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let image = turn.target("id")?;
+    let mode = turn.needed("mode")?;
+    let check = if !["HTTP_DOWNLOAD", "FTP_UPLOAD"].contains(&mode.as_str()) {
+        Err(Refusal::invalid(format!("Please specify a valid extract mode {mode}")))
+    } else if !turn.caller.is_root() && !turn.world.flag(image, "isextractable") {
+        Err(Refusal::failed(format!("Unable to extract image id={} as it's not extractable", turn.world.id(image))))
+    } else if !turn.world.flag(image, "isready") {
+        Err(Refusal::invalid("The image is not here yet, so there is nothing to extract"))
+    } else {
+        Ok(())
+    };
+    Ok(turn.checked_job(image, WORK_SHORT, check, move |turn| Ok(download_ticket(turn, image))))
+}
+
+/// Whether a volume or a snapshot can become a template.
+fn check_source(turn: &Turn<'_>, source: Handle, volume: Handle) -> Result<(), Refusal> {
+    if source != volume {
+        let backed_up = turn.world.text(source, "state") == Some("BackedUp");
+        let said = turn.world.id(source);
+        return if backed_up {
+            Ok(())
+        } else {
+            Err(Refusal::internal(format!("Snapshot id={said} is not in BackedUp state yet and can't be used for template creation")))
+        };
+    }
+    if turn.world.link(volume, "vm").is_some_and(|vm| turn.world.text(vm, "state") != Some("Stopped")) {
+        return Err(Refusal::internal("Unable to create private template: the volume is attached to a machine that is not stopped"));
+    }
+    if turn.world.text(volume, "state") != Some("Ready") {
+        return Err(Refusal::internal("Unable to create private template: the volume is not ready"));
+    }
+    Ok(())
+}
+
 fn create_template(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let source = turn.arguments.object("snapshotid").or_else(|| turn.arguments.object("volumeid"));
+    let (snapshot, volume) = (turn.arguments.object("snapshotid"), turn.arguments.object("volumeid"));
+    let source = match (snapshot, volume) {
+        (Some(_), Some(_)) => return Err(Refusal::invalid("Only one of volumeid and snapshotid can be specified")),
+        (one, other) => one.or(other),
+    };
     let Some(source) = source else { return Err(Refusal::invalid("Either volumeid or snapshotid must be specified")) };
     let volume = turn.world.link(source, "volume").unwrap_or(source);
-    let attached = turn.world.link(volume, "vm").is_some_and(|vm| turn.world.text(vm, "state") == Some("Running"));
-    if attached && volume == source {
-        return Err(Refusal::invalid("Unable to create template from volume: the virtual machine must be stopped"));
-    }
-    let owner = turn.new_owner()?;
-    super::limit::check(turn, owner, &[("template", 1)])?;
-    let name = turn.needed("name")?;
-    let text = turn.arguments.text("displaytext").unwrap_or(&name).to_owned();
-    let size = turn.world.number(volume, "size");
-    let mut fields: Vec<(&str, Datum)> = vec![
-        ("name", name.into()),
-        ("displaytext", text.into()),
-        ("format", "VHD".into()),
-        ("hypervisor", "Simulator".into()),
-        ("templatetype", "USER".into()),
-        ("size", size.into()),
-    ];
-    for (field, target) in
-        [("zone", turn.world.link(volume, "zone")), ("ostype", turn.arguments.object("ostypeid")), ("sourcetemplate", turn.world.link(volume, "template"))]
-    {
+    check_source(turn, source, volume)?;
+    let fields: [(&str, Datum); 4] =
+        [("format", "RAW".into()), ("hypervisor", "Simulator".into()), ("templatetype", "USER".into()), ("status", "Creating".into())];
+    let template = begin(turn, "template", &fields)?;
+    for (field, target) in [("zone", turn.world.link(volume, "zone")), ("sourcetemplate", turn.world.link(volume, "template"))] {
         if let Some(target) = target {
-            fields.push((field, target.into()));
+            turn.world.set(template, field, target);
         }
     }
-    let kind = turn.world.kind("template");
-    let template = turn.world.insert(kind, Some(owner), &fields);
+    let from = turn.world.link(volume, "template");
+    for flag in ["passwordenabled", "sshkeyenabled"] {
+        if turn.arguments.truth(flag).is_none() && from.is_some_and(|from| turn.world.flag(from, flag)) {
+            turn.world.set(template, flag, true);
+        }
+    }
+    // A machine's root disk takes the machine's details along.
+    let vm = turn.world.link(volume, "vm").filter(|_| turn.world.text(volume, "type") == Some("ROOT"));
+    if let Some(vm) = vm {
+        let mut details = super::vm::all_details(turn.world, vm);
+        details.remove("deployvm");
+        if let Some(given) = turn.arguments.records("details").next() {
+            details.extend(given.iter().map(|(key, value)| (key.clone(), json!(value))));
+        }
+        turn.world.set(template, "details", Value::Object(details));
+    }
     Ok(turn.making(template, WORK_MEDIUM, move |turn| {
         turn.world.set(template, "isready", true);
         turn.world.set(template, "status", "Download Complete");
@@ -289,15 +556,69 @@ fn create_template(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }))
 }
 
+fn prepare(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let template = turn.target("templateid")?;
+    let one = turn.arguments.object("storageid");
+    let kind = turn.world.kind("storagepool");
+    let pools: Vec<Handle> = turn.world.rows(kind).filter(|pool| one.is_none_or(|one| one == *pool)).collect();
+    turn.world.later(WORK_MEDIUM, move |world| pools.into_iter().for_each(|pool| keep_on_pool(world, template, pool)));
+    Ok(Outcome::List(vec![template], 1))
+}
+
+/// An image as the answers to copying show it: as a template, whatever it is.
+fn as_template(turn: &Turn<'_>, image: Handle) -> Outcome {
+    if image.kind == turn.world.kind("template") {
+        return Outcome::Object(image);
+    }
+    let mut text = Json::default();
+    turn.world.render(image, turn.viewer(), &mut text);
+    let mut shown: Map<String, Value> = serde_json::from_str(&text.into_text()).unwrap_or_default();
+    shown.remove("bootable");
+    let more = [
+        ("templatetype", json!("USER")),
+        ("hypervisor", json!("None")),
+        ("details", json!({})),
+        ("bits", json!(0)),
+        ("sshkeyenabled", json!(false)),
+        ("deployasis", json!(false)),
+        ("forcks", json!(false)),
+        ("requireshvm", json!(true)),
+    ];
+    shown.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    if turn.world.is_old {
+        shown.remove("forcks");
+    }
+    Outcome::Shown("template".to_owned(), Value::Object(shown).to_string())
+}
+
 fn copy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let image = turn.target("id")?;
-    Ok(turn.job(image, WORK_SHORT, move |turn| {
-        let target = turn.arguments.object("destzoneid");
-        if target.is_some() && target == turn.arguments.object("sourcezoneid") {
-            return Err(Refusal::invalid("Please specify different source and destination zones."));
-        }
-        Ok(Outcome::Object(image))
-    }))
+    let target = turn.arguments.object("destzoneid");
+    let several = turn.arguments.objects("destzoneids").is_some_and(|zones| !zones.is_empty());
+    let check = if target.is_none() && !several {
+        Err(Refusal::invalid("Either destzoneid or destzoneids parameters have to be specified."))
+    } else if target.is_some() && target == turn.arguments.object("sourcezoneid") {
+        Err(Refusal::invalid("Please specify different source and destination zones."))
+    } else {
+        Ok(())
+    };
+    Ok(turn.checked_job(image, WORK_SHORT, check, move |turn| Ok(as_template(turn, image))))
+}
+
+/// An image as the answers to updating show it: with less than lists do.
+fn as_updated(turn: &Turn<'_>, image: Handle) -> Outcome {
+    let is_iso = image.kind == turn.world.kind("iso");
+    let mut text = Json::default();
+    turn.world.render(image, turn.viewer(), &mut text);
+    let mut shown: Map<String, Value> = serde_json::from_str(&text.into_text()).unwrap_or_default();
+    shown.retain(|name, _| !NOT_UPDATED.contains(&name.as_str()));
+    shown.insert("isready".to_owned(), json!(false));
+    shown.insert("bootable".to_owned(), json!(turn.world.field(image, "bootable").is_none() || turn.world.flag(image, "bootable")));
+    shown.insert("bits".to_owned(), json!(0));
+    if is_iso {
+        shown.insert("hypervisor".to_owned(), json!("None"));
+    }
+    Outcome::Shown(if is_iso { "iso" } else { "template" }.to_owned(), Value::Object(shown).to_string())
 }
 
 fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -307,7 +628,7 @@ fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
             turn.world.set(image, name, text);
         }
     }
-    for name in ["passwordenabled", "isdynamicallyscalable", "bootable", "sshkeyenabled"] {
+    for name in ["passwordenabled", "isdynamicallyscalable", "bootable", "sshkeyenabled", "requireshvm"] {
         if let Some(flag) = turn.arguments.truth(name) {
             turn.world.set(image, name, flag);
         }
@@ -315,39 +636,136 @@ fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if let Some(os) = turn.arguments.object("ostypeid") {
         turn.world.set(image, "ostype", os);
     }
-    Ok(Outcome::Object(image))
+    for name in ["templatetype", "format"] {
+        if let Some(text) = turn.arguments.text(name).filter(|_| turn.caller.is_root() || name == "format").map(str::to_uppercase) {
+            turn.world.set(image, name, text);
+        }
+    }
+    let details = turn.arguments.records("details").next().cloned();
+    if let Some(details) = details {
+        turn.world.set(image, "details", json!(details));
+    } else if turn.arguments.flag("cleanupdetails") {
+        turn.world.set(image, "details", json!({}));
+    }
+    Ok(as_updated(turn, image))
+}
+
+/// The accounts that a call to share an image names, by their names in the owner's domain and by their projects.
+fn named_accounts(turn: &Turn<'_>, image: Handle) -> Result<Vec<Handle>, Refusal> {
+    let domain = turn.world.domain_of(image);
+    let kind = turn.world.kind("account");
+    let mut found = Vec::new();
+    for name in turn.arguments.list("accounts") {
+        let mut known = turn.world.rows(kind).filter(|account| turn.world.link(*account, "domain") == domain);
+        let account = known.find(|account| turn.world.text(*account, "name") == Some(name)).ok_or_else(|| {
+            Refusal::invalid(format!("Unable to grant a launch permission to account {name}, account not found. No permissions updated"))
+        })?;
+        found.push(account);
+    }
+    for project in turn.arguments.objects("projectids").unwrap_or_default() {
+        found.extend(turn.world.link(*project, "projectaccount"));
+    }
+    Ok(found)
 }
 
 fn update_permissions(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let image = turn.target("id")?;
+    let op = turn.arguments.text("op").map(str::to_lowercase);
+    if let Some(op) = &op
+        && !["add", "remove", "reset"].contains(&op.as_str())
+    {
+        return Err(Refusal::invalid(format!("Invalid operation on accounts, the operation must be either 'add' or 'remove' in order to modify launch permissions. Given operation is: '{op}'")));
+    }
+    let named = named_accounts(turn, image)?;
+    if op.is_none() && !named.is_empty() {
+        return Err(Refusal::invalid("Invalid operation on accounts, the operation must be either 'add' or 'remove'"));
+    }
+    let is_admin = turn.caller.kind != RoleType::User;
     for name in ["ispublic", "isfeatured", "isextractable"] {
-        if let Some(flag) = turn.arguments.truth(name) {
+        if let Some(flag) = turn.arguments.truth(name).filter(|_| is_admin || name != "isextractable") {
             turn.world.set(image, name, flag);
         }
     }
-    if turn.arguments.text("op").is_some_and(|op| op == "add") {
-        let accounts = turn.arguments.text("accounts").unwrap_or_default().to_owned();
-        turn.world.set(image, "sharedwith", accounts);
+    let mut shared = turn.world.links(image, "sharedwith").to_vec();
+    match op.as_deref() {
+        Some("add") => shared.extend(named.into_iter().filter(|account| !is_shared_with(turn.world, image, *account))),
+        Some("remove") => shared.retain(|account| !named.contains(account)),
+        Some(_) => {
+            shared.clear();
+            turn.world.set(image, "ispublic", false);
+            turn.world.set(image, "isfeatured", false);
+        }
+        None => {}
     }
+    turn.world.set(image, "sharedwith", Datum::Links(shared.into()));
     Ok(Outcome::Success)
+}
+
+fn permissions(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let image = turn.target("id")?;
+    if !turn.may_use(image) || turn.world.owner(image) != Some(turn.caller.account) && turn.caller.kind == RoleType::User {
+        return Err(Refusal::forbidden("Unable to list permissions on the image: it belongs to somebody else"));
+    }
+    let shared = turn.world.links(image, "sharedwith").to_vec();
+    let holders = shared.into_iter().chain(turn.world.owner(image));
+    let (projects, accounts): (Vec<Handle>, Vec<Handle>) = holders.partition(|account| turn.world.link(*account, "project").is_some());
+    let names: Vec<String> = accounts.iter().map(|account| turn.world.string(*account, "name")).collect();
+    let mut shown = json!({"id": turn.world.id(image), "ispublic": turn.world.flag(image, "ispublic"), "account": names});
+    if turn.caller.is_root()
+        && let Some(domain) = turn.world.domain_of(image)
+    {
+        shown = super::metrics::with(shown, "domainid", turn.world.id(domain));
+    }
+    let ids: Vec<String> = projects.iter().filter_map(|account| turn.world.link(*account, "project")).map(|project| turn.world.id(project)).collect();
+    if !ids.is_empty() {
+        shown = super::metrics::with(shown, "projectids", ids);
+    }
+    Ok(Outcome::Shown("templatepermission".to_owned(), shown.to_string()))
+}
+
+fn check_deletable(turn: &Turn<'_>, image: Handle) -> Result<(), Refusal> {
+    let field = if image.kind == turn.world.kind("iso") { "iso" } else { "template" };
+    let used = turn.world.referring("virtualmachine", field, image).next();
+    match used {
+        Some(_) if field == "iso" => Err(Refusal::invalid("Unable to delete iso, as it's used by other vms")),
+        Some(_) if !turn.arguments.flag("forced") => {
+            Err(Refusal::invalid(format!("Unable to delete Template {}: machines are using it", turn.world.string(image, "name"))))
+        }
+        _ if turn.world.text(image, "templatetype") == Some("SYSTEM") => Err(Refusal::invalid("The template of system VMs cannot be deleted")),
+        _ => Ok(()),
+    }
 }
 
 fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let image = turn.target("id")?;
-    let users = turn.world.referring("virtualmachine", "iso", image).count();
-    if users > 0 {
-        return Err(Refusal::invalid("Unable to delete iso, as it's used by other vms"));
-    }
-    Ok(turn.job(image, WORK_SHORT, move |turn| {
+    let check = check_deletable(turn, image);
+    Ok(turn.checked_job(image, WORK_SHORT, check, move |turn| {
+        if !turn.world.is_alive(image) {
+            return Err(Refusal::failed("Failed to delete template"));
+        }
         turn.world.remove(image);
         Ok(Outcome::Success)
     }))
 }
 
+/// Whether something can be done with a machine's drive for ISOs.
+fn check_drive(turn: &Turn<'_>, vm: Handle) -> Result<(), Refusal> {
+    if matches!(turn.world.text(vm, "state"), Some("Running" | "Stopped")) {
+        Ok(())
+    } else {
+        Err(Refusal::invalid("Please specify a VM that is either Stopped or Running."))
+    }
+}
+
 fn attach(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let iso = turn.target("id")?;
     let vm = turn.target("virtualmachineid")?;
-    Ok(turn.job(vm, WORK_SHORT, move |turn| {
+    let check = if !turn.world.flag(iso, "isready") || turn.world.flag(iso, "isbundled") {
+        Err(Refusal::invalid("The ISO is not here yet, so it cannot be attached"))
+    } else {
+        check_drive(turn, vm)
+    };
+    Ok(turn.checked_job(vm, WORK_SHORT, check, move |turn| {
         turn.world.set(vm, "iso", iso);
         Ok(Outcome::Object(vm))
     }))
@@ -355,11 +773,29 @@ fn attach(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 fn detach(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("virtualmachineid")?;
-    if turn.world.link(vm, "iso").is_none() {
-        return Err(Refusal::invalid("The specified VM has no ISO attached to it."));
-    }
-    Ok(turn.job(vm, WORK_SHORT, move |turn| {
+    let check = if turn.world.link(vm, "iso").is_none() {
+        Err(Refusal::invalid("The specified VM has no ISO attached to it."))
+    } else {
+        check_drive(turn, vm)
+    };
+    Ok(turn.checked_job(vm, WORK_SHORT, check, move |turn| {
         turn.world.unset(vm, "iso");
         Ok(Outcome::Object(vm))
     }))
+}
+
+fn upgrade_routers(_: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    Err(Refusal::internal("Router is already at the latest version. No upgrade required"))
+}
+
+fn add_mapping(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let Some(kind) = turn.world.kind_of_entity("GuestOsMappingResponse") else { return crate::generic::answer(turn) };
+    let os = turn.arguments.object("ostypeid");
+    let made = turn.world.insert(kind, None, &[("isuserdefined", "true".into())]);
+    crate::generic::apply(turn, made);
+    if let Some(os) = os {
+        let name = turn.world.string(os, "description");
+        turn.world.set(made, "osdisplayname", name);
+    }
+    Ok(turn.making(made, WORK_SHORT, move |_| Ok(Outcome::Object(made))))
 }

@@ -147,10 +147,49 @@ fn delete_pair(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let name = turn.needed("name")?;
     let kind = turn.world.kind("sshkeypair");
     let found = turn.world.owned(kind, owner).find(|row| turn.world.text(*row, "name") == Some(&name));
-    if let Some(pair) = found {
-        turn.world.remove(pair);
-    }
+    let Some(pair) = found else {
+        return Err(Refusal::invalid(format!("A key pair with name '{name}' does not exist for account {}", turn.world.string(owner, "name"))));
+    };
+    turn.world.remove(pair);
     Ok(Outcome::Success)
+}
+
+/// The names of the key pairs that a call asks for, joined by commas. Each has to be the owner's.
+pub(crate) fn named_pairs(turn: &Turn<'_>, owner: Option<Handle>) -> Result<Option<String>, Refusal> {
+    let several = turn.arguments.list("keypairs");
+    let names: Vec<&str> = if several.is_empty() { turn.arguments.text("keypair").into_iter().collect() } else { several };
+    let kind = turn.world.kind("sshkeypair");
+    for name in &names {
+        let known = owner.is_some_and(|owner| turn.world.owned(kind, owner).any(|row| turn.world.text(row, "name") == Some(name)));
+        if !known {
+            return Err(Refusal::invalid(format!("A key pair with name '{name}' was not found.")));
+        }
+    }
+    Ok(if names.is_empty() { None } else { Some(names.join(",")) })
+}
+
+/// Whether a text can be the user data of a machine.
+pub(crate) fn check_user_data(turn: &Turn<'_>, text: &str) -> Result<(), Refusal> {
+    if turn.by_get && text.len() > USER_DATA_GET_MAX {
+        return Err(Refusal::invalid("User data is too long for http GET request"));
+    }
+    if text.len() > USER_DATA_MAX {
+        return Err(Refusal::invalid(format!("User data has exceeded configurable max length: {USER_DATA_MAX}")));
+    }
+    if STANDARD.decode(text.trim()).is_err() {
+        return Err(Refusal::invalid("User data is not base64 encoded."));
+    }
+    Ok(())
+}
+
+/// Gives a machine the user data that a call names: a text, or a set that is kept under a name.
+pub(crate) fn dress_with_user_data(turn: &mut Turn<'_>, vm: Handle) {
+    if let Some(text) = turn.arguments.text("userdata").map(str::to_owned) {
+        turn.world.set(vm, "rawuserdata", text);
+    }
+    if let Some(set) = turn.arguments.object("userdataid") {
+        turn.world.set(vm, "userdataset", set);
+    }
 }
 
 fn create_affinity(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -182,6 +221,12 @@ fn delete_affinity(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         return Err(Refusal::invalid("Either the affinity group Id or group name must be specified to delete the group"));
     };
     Ok(turn.job(group, WORK_SHORT, move |turn| {
+        let kind = turn.world.kind("virtualmachine");
+        let members: Vec<Handle> = turn.world.rows(kind).filter(|vm| super::vm::affinity_rows(turn.world, *vm).contains(&group)).collect();
+        for vm in members {
+            let rest: Vec<Handle> = super::vm::affinity_rows(turn.world, vm).iter().copied().filter(|other| *other != group).collect();
+            turn.world.set(vm, "affinitygroups", Datum::Links(rest.into()));
+        }
         turn.world.remove(group);
         Ok(Outcome::Success)
     }))
@@ -205,18 +250,20 @@ pub(crate) fn affinity_groups(turn: &Turn<'_>) -> Result<Vec<Handle>, Refusal> {
 
 fn update_affinity(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
-    if turn.world.text(vm, "state") != Some("Stopped") {
-        return Err(Refusal::invalid(format!(
-            "Unable update affinity groups of the virtual machine {} in state {}; make sure the virtual machine is stopped",
-            turn.world.id(vm),
-            turn.world.string(vm, "state")
-        )));
+    let stopped = turn.world.text(vm, "state") == Some("Stopped");
+    let groups = if stopped {
+        affinity_groups(turn)
+    } else {
+        let (id, state) = (turn.world.id(vm), turn.world.string(vm, "state"));
+        Err(Refusal::invalid(format!("Unable update affinity groups of the virtual machine {id} in state {state}; make sure the virtual machine is stopped")))
+    };
+    match groups {
+        Err(refusal) => Ok(turn.failing(vm, refusal)),
+        Ok(groups) => Ok(turn.job(vm, WORK_SHORT, move |turn| {
+            turn.world.set(vm, "affinitygroups", Datum::Links(groups.into()));
+            Ok(Outcome::Object(vm))
+        })),
     }
-    let groups = affinity_groups(turn)?;
-    Ok(turn.job(vm, WORK_SHORT, move |turn| {
-        turn.world.set(vm, "affinitygroups", Datum::Links(groups.into()));
-        Ok(Outcome::Object(vm))
-    }))
 }
 
 fn register_user_data(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -226,15 +273,7 @@ fn register_user_data(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if taken(turn, "userdata", owner, &name) {
         return Err(Refusal::invalid(format!("A userdata with name {name} already exists for this account.")));
     }
-    if turn.by_get && text.len() > USER_DATA_GET_MAX {
-        return Err(Refusal::invalid("User data is too long for http GET request"));
-    }
-    if text.len() > USER_DATA_MAX {
-        return Err(Refusal::invalid(format!("User data has exceeded configurable max length: {USER_DATA_MAX}")));
-    }
-    if STANDARD.decode(text.trim()).is_err() {
-        return Err(Refusal::invalid("User data is not base64 encoded."));
-    }
+    check_user_data(turn, &text)?;
     let mut fields: Vec<(&str, Datum)> = vec![("name", name.into()), ("userdata", text.into())];
     if let Some(names) = turn.arguments.text("params") {
         fields.push(("params", names.into()));
@@ -245,6 +284,9 @@ fn register_user_data(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 fn delete_user_data(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let set = turn.target("id")?;
+    if turn.world.referring("virtualmachine", "userdataset", set).next().is_some() {
+        return Err(Refusal::internal(format!("User data {} cannot be removed: machines use it", turn.world.id(set))));
+    }
     turn.world.remove(set);
     Ok(Outcome::Success)
 }

@@ -110,7 +110,8 @@ fn of_pool(world: &World, pool: Handle) -> Value {
 
 fn of_volume(world: &World, volume: Handle) -> Value {
     let size = in_gib(world.number(volume, "size")).replace("GB", "GiB");
-    json!({"sizegb": size})
+    let shown = json!({"sizegb": size});
+    if super::volume::is_measured(world, volume) { with(shown, "diskiopstotal", 0) } else { shown }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes are told with two decimals")]

@@ -23,6 +23,7 @@ mod kubernetes;
 mod limit;
 pub(crate) mod metrics;
 mod network;
+mod nic;
 mod offering;
 mod place;
 mod plan;
@@ -52,6 +53,7 @@ use crate::{
 };
 
 pub(crate) use self::{
+    image::is_shared_with,
     network::implement,
     place::choose_host,
     vm::{instance_name, power_off},
@@ -96,7 +98,8 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &image::ISO_NOUN,
     &network::NETWORK_NOUN,
     &network::ROUTER_NOUN,
-    &network::NIC_NOUN,
+    &nic::NIC_NOUN,
+    &nic::SECONDARY_NOUN,
     &address::ADDRESS_NOUN,
     &rule::FIREWALL_NOUN,
     &rule::FORWARDING_NOUN,
@@ -190,6 +193,7 @@ const TABLES: &[Tables] = &[
     limit::TABLES,
     metrics::TABLES,
     network::TABLES,
+    nic::TABLES,
     offering::TABLES,
     place::TABLES,
     plan::TABLES,
@@ -221,6 +225,7 @@ const RECIPES: &[&[Recipe]] = &[
     extension::RECIPES,
     gpu::RECIPES,
     guard::RECIPES,
+    image::RECIPES,
     kubernetes::RECIPES,
     plan::RECIPES,
     scaling::RECIPES,
@@ -246,6 +251,9 @@ pub(crate) const DETAIL_MEMBERS: &[(&str, &[&str])] = &[
             "memorytargetkbs",
             "diskioread",
             "diskiowrite",
+            "cpunumber",
+            "cpuspeed",
+            "memory",
         ],
     ),
     ("tmpl", &["templateid", "templatename", "templatetype", "templateformat", "templatedisplaytext", "passwordenabled"]),
@@ -255,6 +263,18 @@ pub(crate) const DETAIL_MEMBERS: &[(&str, &[&str])] = &[
     ("volume", &["rootdeviceid", "rootdevicetype"]),
     ("affgrp", &["affinitygroup"]),
 ];
+
+/// Commands that show only one detail of a machine, whatever is asked for.
+pub(crate) const FIXED_DETAILS: &[(&str, &str)] = &[
+    ("updateVMAffinityGroup", "affgrp"),
+    ("addNicToVirtualMachine", "nics"),
+    ("removeNicFromVirtualMachine", "nics"),
+    ("updateDefaultNicForVirtualMachine", "nics"),
+    ("updateVmNicIp", "nics"),
+];
+
+/// Members that lists of metrics leave out.
+pub(crate) const UNMEASURED: &[(&str, &str)] = &[("listVirtualMachinesMetrics", "domainpath"), ("listVolumesMetrics", "domainpath")];
 
 /// The function that answers a command with behaviour.
 pub(crate) fn handler(command: &str) -> Option<Handler> {

@@ -3,8 +3,8 @@
 use super::{Filter, Tables};
 use crate::{
     kind::{
-        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed,
-        field, flag, linked, own, own_or,
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed,
+        flag, linked, own, own_or,
     },
     list,
     refusal::Refusal,
@@ -130,33 +130,8 @@ pub(crate) const ROUTER_NOUN: Noun = Noun {
         own("softwareversion"),
         always("arch", Constant::Text("x86_64")),
         HAS_ANNOTATIONS,
-    ],
-};
-
-/// A NIC of a machine.
-pub(crate) const NIC_NOUN: Noun = Noun {
-    word: "nic",
-    entities: &["NicResponse"],
-    resource: "Nic",
-    owned: false,
-    keywords: &["ipaddress"],
-    newest_first: false,
-    view: &[
-        ID,
-        linked("networkid", "network", "id"),
-        linked("networkname", "network", "name"),
-        linked("netmask", "network", "netmask"),
-        linked("gateway", "network", "gateway"),
-        own("ipaddress"),
-        computed("isolationuri", uri),
-        computed("broadcasturi", uri),
-        own_or("traffictype", Constant::Text("Guest")),
-        linked("type", "network", "type"),
-        flag("isdefault"),
-        own("macaddress"),
-        own("secondaryip"),
-        always("extradhcpoption", Constant::Empty),
-        field("deviceid", "deviceid"),
+        JOB_ID,
+        JOB_STATUS,
     ],
 };
 
@@ -177,14 +152,6 @@ fn services(world: &World, network: Handle, _: Viewer) -> Option<Shown> {
     Some(Shown::Raw(Value::Array(shown.collect()).to_string()))
 }
 
-/// Where a NIC is on the wire. One whose machine was stopped is nowhere.
-fn uri(world: &World, nic: Handle, _: Viewer) -> Option<Shown> {
-    if world.flag(nic, "released") {
-        return None;
-    }
-    world.text(world.link(nic, "network")?, "broadcasturi").map(|uri| Shown::Text(uri.to_owned()))
-}
-
 /// The commands and filters of networks.
 pub(super) const TABLES: Tables = Tables {
     handlers: &[
@@ -192,12 +159,6 @@ pub(super) const TABLES: Tables = Tables {
         ("updateNetwork", update),
         ("restartNetwork", restart),
         ("deleteNetwork", delete),
-        ("listNics", list_nics),
-        ("addNicToVirtualMachine", add_nic),
-        ("removeNicFromVirtualMachine", remove_nic),
-        ("updateDefaultNicForVirtualMachine", default_nic),
-        ("addIpToNic", add_ip),
-        ("removeIpFromNic", remove_ip),
         ("startRouter", start_router),
         ("stopRouter", stop_router),
         ("rebootRouter", start_router),
@@ -238,7 +199,7 @@ pub(crate) fn choose(turn: &mut Turn<'_>, owner: Handle, zone: Handle) -> Result
     wishes.extend(named.iter().enumerate().map(|(at, network)| Wish { network: *network, address: address.clone().filter(|_| at == 0) }));
     if !wishes.is_empty() {
         for wish in &wishes {
-            check_address(turn.world, wish)?;
+            check_address(turn.world, wish.network, wish.address.as_deref())?;
         }
         return Ok(wishes);
     }
@@ -262,14 +223,32 @@ pub(crate) fn choose(turn: &mut Turn<'_>, owner: Handle, zone: Handle) -> Result
     }
 }
 
-fn check_address(world: &World, wish: &Wish) -> Result<(), Refusal> {
-    let Some(address) = &wish.address else { return Ok(()) };
-    let prefix = prefix(world, wish.network);
+/// Whether a NIC may have an address in a network; none is chosen by the network.
+pub(crate) fn check_address(world: &World, network: Handle, address: Option<&str>) -> Result<(), Refusal> {
+    let Some(address) = address else { return Ok(()) };
+    let prefix = prefix(world, network);
     if address.strip_prefix(&prefix).and_then(|last| last.parse::<u8>().ok()).is_none() {
-        return Err(Refusal::invalid(format!("The specified IP address {address} is not in the network {}", world.string(wish.network, "cidr"))));
+        return Err(Refusal::invalid(format!("The specified IP address {address} is not in the network {}", world.string(network, "cidr"))));
     }
-    let taken = world.referring("nic", "network", wish.network).any(|nic| world.text(nic, "ipaddress") == Some(address));
+    let taken = ["nic", "nicsecondaryip"].iter().any(|kind| world.referring(kind, "network", network).any(|row| world.text(row, "ipaddress") == Some(address)));
     if taken { Err(Refusal::invalid(format!("The requested Ip: {address} is already in use"))) } else { Ok(()) }
+}
+
+/// An address of a network that nobody has.
+pub(crate) fn next_address(world: &mut World, network: Handle) -> String {
+    let mut last = world.number(network, "lastaddress").max(9) + 1;
+    while last < 254 && world.text(network, "askedfor").is_some_and(|asked| asked.split(' ').any(|number| number == last.to_string())) {
+        last += 1;
+    }
+    world.set(network, "lastaddress", last);
+    format!("{}{}", prefix(world, network), last.min(254))
+}
+
+/// Writes down that somebody asked for an address, so that nobody else gets it.
+pub(crate) fn note_address(world: &mut World, network: Handle, address: &str) {
+    let Some(number) = address.rsplit('.').next() else { return };
+    let asked = format!("{} {number}", world.text(network, "askedfor").unwrap_or_default());
+    world.set(network, "askedfor", asked.trim_start());
 }
 
 fn default_offering(world: &World) -> Option<Handle> {
@@ -332,10 +311,13 @@ pub(crate) fn attach_all(turn: &mut Turn<'_>, vm: Handle, wishes: &[Wish]) {
 
 /// Puts a machine into a network: a NIC with an address.
 pub(crate) fn attach(world: &mut World, vm: Handle, network: Handle, address: Option<String>) -> Handle {
-    let prefix = prefix(world, network);
-    let last = world.number(network, "lastaddress").max(9) + 1;
-    let address = address.unwrap_or_else(|| format!("{prefix}{}", last.min(254)));
-    world.set(network, "lastaddress", last);
+    let address = match address {
+        Some(address) => {
+            note_address(world, network, &address);
+            address
+        }
+        None => next_address(world, network),
+    };
     let mut nics = super::vm::nic_rows(world, vm).to_vec();
     let number = world.next("mac", 1);
     let mac = format!("02:01:00:cc:{:02x}:{:02x}", (number >> 8) & 0xff, number & 0xff);
@@ -465,103 +447,6 @@ pub(crate) fn remove(world: &mut World, network: Handle) {
     let addresses: Vec<Handle> = world.referring("ipaddress", "network", network).collect();
     addresses.into_iter().for_each(|address| super::address::release(world, address));
     world.remove(network);
-}
-
-fn list_nics(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let vm = turn.target("virtualmachineid")?;
-    if !turn.may_use(vm) {
-        return Err(Refusal::permission());
-    }
-    let wanted = turn.arguments.object("nicid");
-    let network = turn.arguments.object("networkid");
-    let nics: Vec<Handle> = super::vm::nic_rows(turn.world, vm)
-        .iter()
-        .copied()
-        .filter(|nic| wanted.is_none_or(|wanted| wanted == *nic) && network.is_none_or(|network| turn.world.link(*nic, "network") == Some(network)))
-        .collect();
-    let mut json = crate::json::Json::default();
-    let count = nics.len();
-    for nic in nics {
-        json.open();
-        turn.world.render_members(nic, turn.viewer(), &[], &mut json);
-        json.member("virtualmachineid", &turn.world.id(vm));
-        json.close();
-    }
-    Ok(Outcome::Rendered(json.into_text(), count))
-}
-
-fn add_nic(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let vm = turn.target("virtualmachineid")?;
-    let network = turn.target("networkid")?;
-    let address = turn.arguments.text("ipaddress").map(str::to_owned);
-    check_address(turn.world, &Wish { network, address: address.clone() })?;
-    Ok(turn.job(vm, WORK_SHORT, move |turn| {
-        attach(turn.world, vm, network, address);
-        implement(turn.world, network);
-        Ok(Outcome::Object(vm))
-    }))
-}
-
-fn remove_nic(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let vm = turn.target("virtualmachineid")?;
-    let nic = turn.target("nicid")?;
-    Ok(turn.job(vm, WORK_SHORT, move |turn| {
-        if turn.world.flag(nic, "isdefault") {
-            let name = turn.world.string(vm, "instancename");
-            return Err(Refusal::invalid(format!("Unable to remove NIC from {name} in Network, nic is default.")));
-        }
-        let rest: Vec<Handle> = super::vm::nic_rows(turn.world, vm).iter().copied().filter(|other| *other != nic).collect();
-        turn.world.set(vm, "nics", Datum::Links(rest.into()));
-        turn.world.remove(nic);
-        Ok(Outcome::Object(vm))
-    }))
-}
-
-fn default_nic(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let vm = turn.target("virtualmachineid")?;
-    let chosen = turn.target("nicid")?;
-    Ok(turn.job(vm, WORK_SHORT, move |turn| {
-        for nic in super::vm::nic_rows(turn.world, vm).to_vec() {
-            turn.world.set(nic, "isdefault", nic == chosen);
-        }
-        Ok(Outcome::Object(vm))
-    }))
-}
-
-fn add_ip(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let nic = turn.target("nicid")?;
-    let network = turn.world.link(nic, "network").ok_or_else(Refusal::permission)?;
-    let last = turn.world.number(network, "lastaddress") + 1;
-    let address = turn.arguments.text("ipaddress").map_or_else(|| format!("{}{last}", prefix(turn.world, network)), str::to_owned);
-    check_address(turn.world, &Wish { network, address: Some(address.clone()) })?;
-    turn.world.set(network, "lastaddress", last);
-    let id = crate::world::id_text(turn.world.fresh_id());
-    let mut known = turn.world.tree(nic, "secondaryip").and_then(Value::as_array).cloned().unwrap_or_default();
-    known.push(json!({"id": id, "ipaddress": address}));
-    let shown = json!({"id": id, "ipaddress": address, "nicid": turn.world.id(nic)}).to_string();
-    let Outcome::Job(mut work) = turn.job(nic, WORK_SHORT, move |turn| {
-        turn.world.set(nic, "secondaryip", Value::Array(known));
-        Ok(Outcome::Shown("nicsecondaryip".to_owned(), shown))
-    }) else {
-        return Ok(Outcome::Success);
-    };
-    work.id = Some(id);
-    Ok(Outcome::Job(work))
-}
-
-fn remove_ip(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let id = turn.needed("id")?;
-    let nics = turn.world.kind("nic");
-    let holds = |nic: &Handle| {
-        turn.world.tree(*nic, "secondaryip").and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one.get("id") == Some(&id.as_str().into())))
-    };
-    let Some(nic) = turn.world.rows(nics).find(holds) else { return Err(Refusal::invalid(format!("Unable to find secondary ip address by id {id}"))) };
-    Ok(turn.job(nic, WORK_SHORT, move |turn| {
-        let mut known = turn.world.tree(nic, "secondaryip").and_then(Value::as_array).cloned().unwrap_or_default();
-        known.retain(|one| one.get("id") != Some(&id.as_str().into()));
-        turn.world.set(nic, "secondaryip", Value::Array(known));
-        Ok(Outcome::Success)
-    }))
 }
 
 fn start_router(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

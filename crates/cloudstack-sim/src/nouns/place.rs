@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Tables;
 use crate::{
-    kind::{CREATED, Constant, HAS_ANNOTATIONS, ID, Noun, Shown, TAGS, Viewer, always, computed, field, flag, linked, own, own_or},
+    kind::{CREATED, Constant, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Noun, Shown, TAGS, Viewer, always, computed, field, flag, linked, own, own_or},
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_MEDIUM, WORK_SHORT},
     world::{Handle, World},
@@ -176,8 +176,8 @@ pub(crate) const HOST_NOUN: Noun = Noun {
         computed("ueficapability", |world, host, _| is_routing(world, host).then_some(Shown::Flag(false))),
         computed("arch", |world, host, _| is_routing(world, host).then(|| Shown::Text("x86_64".to_owned()))),
         computed("hasannotations", |world, host, _| Some(Shown::Flag(world.text(host, "annotation").is_some()))),
-        computed("jobid", |world, host, _| world.job_on(host).map(|job| Shown::Text(job.to_owned()))),
-        computed("jobstatus", |world, host, _| world.job_on(host).map(|_| Shown::Number(0))),
+        JOB_ID,
+        JOB_STATUS,
     ],
 };
 
@@ -230,6 +230,8 @@ pub(crate) const POOL_NOUN: Noun = Noun {
         flag("managed"),
         own_or("details", Constant::Raw("{}")),
         HAS_ANNOTATIONS,
+        JOB_ID,
+        JOB_STATUS,
     ],
 };
 
@@ -437,13 +439,53 @@ pub(crate) fn only_zone(world: &World) -> Option<Handle> {
     world.rows(world.kind("zone")).next()
 }
 
+/// Whether machines can be put onto a host: it is up, enabled, and so is its cluster.
+pub(crate) fn is_usable(world: &World, host: Handle) -> bool {
+    let on = |state: Option<&str>| matches!(state, None | Some("Enabled"));
+    world.text(host, "type") == Some("Routing")
+        && on(world.text(host, "resourcestate"))
+        && matches!(world.text(host, "state"), None | Some("Up"))
+        && ["cluster", "pod"].iter().all(|place| world.link(host, place).is_none_or(|place| on(world.text(place, "allocationstate"))))
+}
+
 fn usable_hosts(world: &World) -> Vec<Handle> {
-    let enabled = |host: &Handle| {
-        world.text(*host, "type") == Some("Routing")
-            && matches!(world.text(*host, "resourcestate"), None | Some("Enabled"))
-            && matches!(world.text(*host, "state"), None | Some("Up"))
+    world.rows(world.kind("host")).filter(|host| is_usable(world, *host)).collect()
+}
+
+/// What a machine asks of its host.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Demand {
+    /// The host that was asked for.
+    pub(crate) host: Option<Handle>,
+    /// The cluster or pod that was asked for: the field of hosts, and the place.
+    pub(crate) within: Vec<(&'static str, Handle)>,
+    /// Hosts that it must not share.
+    pub(crate) apart: Vec<Handle>,
+    /// Hosts of which it must share one, if there are any.
+    pub(crate) together: Vec<Handle>,
+    /// How many CPUs it has, and how much memory in MiB.
+    pub(crate) size: (i64, i64),
+}
+
+/// A host for a machine: one after the other of those that fit.
+pub(crate) fn host_for(world: &mut World, demand: &Demand) -> Option<Handle> {
+    let fits = |host: &Handle| {
+        demand.host.is_none_or(|asked| asked == *host)
+            && demand.within.iter().all(|(field, place)| world.link(*host, field) == Some(*place))
+            && !demand.apart.contains(host)
+            && (demand.together.is_empty() || demand.together.contains(host))
+            && demand.size.0 <= world.number(*host, "cpunumber")
+            && demand.size.1 * MIB <= world.number(*host, "memorytotal")
     };
-    world.rows(world.kind("host")).filter(enabled).collect()
+    let hosts: Vec<Handle> = usable_hosts(world).into_iter().filter(fits).collect();
+    let turn = usize::try_from(world.next("host", 0)).unwrap_or(0);
+    turn.checked_rem(hosts.len()).and_then(|at| hosts.get(at)).copied()
+}
+
+/// Another host of the same cluster, to which a machine can move with its disks where they are.
+pub(crate) fn host_beside(world: &World, from: Option<Handle>) -> Option<Handle> {
+    let cluster = from.and_then(|host| world.link(host, "cluster"));
+    usable_hosts(world).into_iter().find(|host| Some(*host) != from && world.link(*host, "cluster") == cluster)
 }
 
 /// A host for a new machine: one after the other.
@@ -451,11 +493,6 @@ pub(crate) fn choose_host(world: &mut World) -> Option<Handle> {
     let hosts = usable_hosts(world);
     let turn = usize::try_from(world.next("host", 0)).unwrap_or(0);
     turn.checked_rem(hosts.len()).and_then(|at| hosts.get(at)).copied()
-}
-
-/// Another host than the one a machine is on.
-pub(crate) fn other_host(world: &World, from: Option<Handle>) -> Option<Handle> {
-    usable_hosts(world).into_iter().find(|host| Some(*host) != from)
 }
 
 fn maintain_host(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -469,7 +506,7 @@ fn maintain_host(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         turn.world.set(host, "resourcestate", "Maintenance");
         let machines: Vec<Handle> = turn.world.referring("virtualmachine", "host", host).collect();
         for vm in machines {
-            match choose_host(turn.world) {
+            match host_beside(turn.world, Some(host)) {
                 Some(target) => turn.world.set(vm, "host", target),
                 None => super::vm::power_off(turn.world, vm),
             }

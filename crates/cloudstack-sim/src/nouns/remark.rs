@@ -232,7 +232,12 @@ fn delete_icons(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(Outcome::Success)
 }
 
-/// The details of an object, of which it has one map.
+/// The details of an object as lists of them tell: those that people set, and for machines those that servers note.
+fn all_details(turn: &Turn<'_>, resource: Handle) -> serde_json::Map<String, serde_json::Value> {
+    if resource.kind == turn.world.kind("virtualmachine") { super::vm::all_details(turn.world, resource) } else { details(turn, resource) }
+}
+
+/// The details of an object that people set, of which it has one map.
 fn details(turn: &Turn<'_>, resource: Handle) -> serde_json::Map<String, serde_json::Value> {
     turn.world.tree(resource, "details").and_then(serde_json::Value::as_object).cloned().unwrap_or_default()
 }
@@ -277,7 +282,7 @@ fn list_details(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let (key, value) = (turn.arguments.text("key"), turn.arguments.text("value"));
     let mut json = Json::default();
     let mut count = 0;
-    for (name, text) in details(turn, resource) {
+    for (name, text) in all_details(turn, resource) {
         let text = text.as_str().map_or_else(|| text.to_string(), str::to_owned);
         if key.is_some_and(|key| key != name) || value.is_some_and(|value| value != text) {
             continue;

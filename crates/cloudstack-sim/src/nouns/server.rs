@@ -139,6 +139,11 @@ pub(super) fn may(turn: &Turn<'_>, name: &str) -> bool {
     turn.caller.kind != RoleType::User || setting(turn.world, name) == Some("true")
 }
 
+/// Whether a global setting is on.
+pub(super) fn is_on(world: &World, name: &str) -> bool {
+    setting(world, name) == Some("true")
+}
+
 /// The value of a global setting.
 fn setting<'a>(world: &'a World, name: &str) -> Option<&'a str> {
     world.text(world.find("configuration", "name", name)?, "value")

@@ -1,9 +1,12 @@
 //! Snapshots of volumes and of machines, and the policies that take them.
 
+use serde_json::{Map, Value, json};
+
 use super::Tables;
 use crate::{
+    json::Json,
     kind::{
-        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, always, computed, flag,
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed, flag,
         linked, own, own_or,
     },
     refusal::Refusal,
@@ -13,8 +16,12 @@ use crate::{
 
 /// The words of the intervals, in the order of their numbers.
 const INTERVALS: &[&str] = &["HOURLY", "DAILY", "WEEKLY", "MONTHLY"];
-/// The most snapshots a policy keeps.
-const POLICY_SNAPSHOTS_MAX: i64 = 8;
+/// The most snapshots that a policy of each interval keeps.
+const POLICY_SNAPSHOTS_MAX: [i64; 4] = [8, 8, 8, 12];
+/// The most snapshots of one machine.
+const VM_SNAPSHOTS_MAX: usize = 10;
+/// The time zone of policies that name none that is known.
+const FALLBACK_TIME_ZONE: &str = "GMT";
 
 /// A snapshot of a volume.
 pub(crate) const SNAPSHOT_NOUN: Noun = Noun {
@@ -68,8 +75,8 @@ pub(crate) const POLICY_NOUN: Noun = Noun {
         own("maxsnaps"),
         own("timezone"),
         own_or("fordisplay", Constant::Flag(true)).root(),
-        always("zone", Constant::Empty),
-        always("storage", Constant::Empty),
+        computed("zone", policy_zones),
+        computed("storage", policy_pools),
         TAGS,
     ],
 };
@@ -93,7 +100,7 @@ pub(crate) const VM_SNAPSHOT_NOUN: Noun = Noun {
         linked("virtualmachineid", "vm", "id"),
         linked("virtualmachinename", "vm", "name"),
         linked("parent", "parentsnapshot", "id"),
-        linked("parentName", "parentsnapshot", "name"),
+        linked("parentName", "parentsnapshot", "displayname"),
         flag("current"),
         own("type"),
         CREATED,
@@ -113,6 +120,9 @@ pub(crate) const VM_SNAPSHOT_NOUN: Noun = Noun {
 pub(super) const TABLES: Tables = Tables {
     handlers: &[
         ("createSnapshot", create),
+        ("archiveSnapshot", archive),
+        ("copySnapshot", copy),
+        ("createSnapshotFromVMSnapshot", create_from_vm_snapshot),
         ("deleteSnapshot", delete),
         ("revertSnapshot", revert),
         ("createSnapshotPolicy", create_policy),
@@ -129,37 +139,127 @@ fn compact_stamp(world: &World) -> String {
     world.timestamp().chars().filter(char::is_ascii_digit).take(14).collect()
 }
 
+/// The zone of a policy's volume.
+fn policy_zones(world: &World, policy: Handle, _: Viewer) -> Option<Shown> {
+    let zone = world.link(world.link(policy, "volume")?, "zone")?;
+    let shown = json!({"id": world.id(zone), "name": world.string(zone, "name"), "isnsxenabled": false, "ismultiarch": false, "routedmodeenabled": false});
+    Some(Shown::Raw(format!("[{shown}]")))
+}
+
+/// The storage that a policy's volume is on.
+fn policy_pools(world: &World, policy: Handle, _: Viewer) -> Option<Shown> {
+    let Some(pool) = world.link(policy, "volume").and_then(|volume| world.link(volume, "pool")) else { return Some(Shown::Raw("[]".to_owned())) };
+    let shown = json!({"id": world.id(pool), "name": world.string(pool, "name")});
+    Some(Shown::Raw(format!("[{shown}]")))
+}
+
+/// A new snapshot as the job that took it shows it: with its sort and its volume's OS, and its tags without their places.
+fn as_taken(turn: &Turn<'_>, snapshot: Handle) -> Outcome {
+    let mut text = Json::default();
+    turn.world.render(snapshot, turn.viewer(), &mut text);
+    let mut shown: Map<String, Value> = serde_json::from_str(&text.into_text()).unwrap_or_default();
+    shown.insert("snapshottype".to_owned(), json!(turn.world.text(snapshot, "intervaltype").unwrap_or("MANUAL")));
+    let volume = turn.world.link(snapshot, "volume");
+    let os = volume.and_then(|volume| turn.world.link(volume, "template")).and_then(|template| turn.world.link(template, "ostype"));
+    if let Some(os) = os {
+        shown.insert("ostypeid".to_owned(), json!(turn.world.id(os)));
+        shown.insert("osdisplayname".to_owned(), json!(turn.world.string(os, "description")));
+    }
+    let tags = turn.world.tags.get(&snapshot).into_iter().flatten().map(|tag| json!({"key": tag.key, "value": tag.value}));
+    shown.insert("tags".to_owned(), tags.collect());
+    Outcome::Shown("snapshot".to_owned(), Value::Object(shown).to_string())
+}
+
+/// The name of a snapshot that was given none.
+fn made_up_name(world: &World, volume: Handle) -> String {
+    let machine = world.link(volume, "vm").map_or_else(|| "detached".to_owned(), |vm| world.string(vm, "name"));
+    format!("{machine}_{}_{}", world.string(volume, "name"), compact_stamp(world))
+}
+
+/// A row for a snapshot that is being taken.
+fn begin(world: &mut World, volume: Handle, name: String) -> Handle {
+    let size = world.number(volume, "size");
+    let mut fields: Vec<(&str, Datum)> = vec![("name", name.into()), ("volume", volume.into()), ("virtualsize", size.into()), ("state", "BackingUp".into())];
+    if let Some(zone) = world.link(volume, "zone") {
+        fields.push(("zone", zone.into()));
+    }
+    let kind = world.kind("snapshot");
+    let owner = world.owner(volume);
+    world.insert(kind, owner, &fields)
+}
+
 fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let volume = turn.target("volumeid")?;
     let owner = turn.world.owner(volume).unwrap_or(turn.caller.account);
-    super::limit::check(turn, owner, &[("snapshot", 1)])?;
-    if turn.world.text(volume, "state") != Some("Ready") {
+    // What is taken side by side is taken one after the other.
+    if !matches!(turn.world.text(volume, "state"), Some("Ready" | "Snapshotting")) {
         return Err(Refusal::invalid(format!(
             "VolumeId: {} is not in Ready state but {}. Cannot take snapshot.",
             turn.world.id(volume),
             turn.world.string(volume, "state")
         )));
     }
-    let machine = turn.world.link(volume, "vm").map_or_else(|| "detached".to_owned(), |vm| turn.world.string(vm, "name"));
-    let made_up = format!("{machine}_{}_{}", turn.world.string(volume, "name"), compact_stamp(turn.world));
-    let name = turn.arguments.text("name").map_or(made_up, str::to_owned);
-    let size = turn.world.number(volume, "size");
-    let mut fields: Vec<(&str, Datum)> = vec![("name", name.into()), ("volume", volume.into()), ("virtualsize", size.into()), ("state", "BackingUp".into())];
-    if let Some(zone) = turn.world.link(volume, "zone") {
-        fields.push(("zone", zone.into()));
-    }
-    let kind = turn.world.kind("snapshot");
-    let snapshot = turn.world.insert(kind, Some(owner), &fields);
+    super::limit::check(turn, owner, &[("snapshot", 1), ("secondary_storage", turn.world.number(volume, "size") / super::volume::GIB)])?;
+    let name = turn.arguments.text("name").map_or_else(|| made_up_name(turn.world, volume), str::to_owned);
+    let snapshot = begin(turn.world, volume, name);
     super::tag::put(turn, snapshot, "Snapshot");
-    Ok(turn.making(snapshot, WORK_MEDIUM, move |turn| {
+    turn.world.set(volume, "state", "Snapshotting");
+    let queue = turn.world.link(volume, "vm").or(Some(volume));
+    let job = turn.making(snapshot, WORK_MEDIUM, move |turn| {
+        let others = turn.world.referring("snapshot", "volume", volume).any(|other| other != snapshot && turn.world.text(other, "state") == Some("BackingUp"));
+        if !others && turn.world.text(volume, "state") == Some("Snapshotting") {
+            turn.world.set(volume, "state", "Ready");
+        }
         turn.world.set(snapshot, "state", "BackedUp");
-        Ok(Outcome::Object(snapshot))
+        Ok(as_taken(turn, snapshot))
+    });
+    Ok(Turn::queued(job, queue))
+}
+
+fn archive(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let snapshot = turn.target("id")?;
+    Ok(turn.job(snapshot, WORK_SHORT, move |_| Ok(Outcome::Success)))
+}
+
+fn copy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let snapshot = turn.target("id")?;
+    let targets: Vec<Handle> = turn.arguments.objects("destzoneids").map(<[Handle]>::to_vec).unwrap_or_default();
+    let pools = turn.arguments.objects("storageids").is_some_and(|pools| !pools.is_empty());
+    let source = turn.arguments.object("sourcezoneid").or_else(|| turn.world.link(snapshot, "zone"));
+    let check = if targets.is_empty() && !pools {
+        Err(Refusal::invalid("There is no destination zone or storage provided."))
+    } else if targets.iter().any(|zone| Some(*zone) == source) {
+        Err(Refusal::invalid("Please specify different source and destination zones."))
+    } else {
+        Ok(())
+    };
+    Ok(turn.checked_job(snapshot, WORK_MEDIUM, check, move |turn| Ok(as_taken(turn, snapshot))))
+}
+
+fn create_from_vm_snapshot(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let volume = turn.target("volumeid")?;
+    let of_vm = turn.target("vmsnapshotid")?;
+    if turn.world.link(volume, "vm") != turn.world.link(of_vm, "vm") {
+        return Err(Refusal::invalid("The volume is not one of the machine whose snapshot it is"));
+    }
+    let name = made_up_name(turn.world, volume);
+    let snapshot = begin(turn.world, volume, name);
+    Ok(turn.making(snapshot, WORK_SHORT, move |turn| {
+        turn.world.remove(snapshot);
+        Err(Refusal::invalid("Unsupported hypervisor type Simulator. This supports KVM only"))
     }))
 }
 
 fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let snapshot = turn.target("id")?;
-    Ok(turn.job(snapshot, WORK_SHORT, move |turn| {
+    let check = match turn.world.text(snapshot, "state") {
+        Some("BackedUp" | "Error" | "Destroyed") => Ok(()),
+        state => Err(Refusal::invalid(format!("Can't delete snapshot {}: it is {}", turn.world.id(snapshot), state.unwrap_or_default()))),
+    };
+    Ok(turn.checked_job(snapshot, WORK_SHORT, check, move |turn| {
+        if !turn.world.is_alive(snapshot) {
+            return Err(Refusal::invalid("The snapshot is already destroyed"));
+        }
         turn.world.set(snapshot, "state", "Destroyed");
         turn.world.remove(snapshot);
         Ok(Outcome::Success)
@@ -168,13 +268,36 @@ fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 fn revert(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let snapshot = turn.target("id")?;
-    Ok(turn.job(snapshot, WORK_MEDIUM, move |turn| {
-        let vm = turn.world.link(snapshot, "volume").and_then(|volume| turn.world.link(volume, "vm"));
-        if vm.is_some_and(|vm| turn.world.text(vm, "state") != Some("Stopped")) {
-            return Err(Refusal::invalid("The Instance the specified disk is attached to is not in the shutdown state."));
+    let volume = turn.world.link(snapshot, "volume").filter(|volume| turn.world.is_alive(*volume));
+    let vm = volume.and_then(|volume| turn.world.link(volume, "vm"));
+    let check = if volume.is_none() {
+        Err(Refusal::invalid("The volume of the snapshot is gone: there is nothing to revert"))
+    } else if vm.is_some_and(|vm| turn.world.text(vm, "state") != Some("Stopped")) {
+        Err(Refusal::invalid("The Instance the specified disk is attached to is not in the shutdown state."))
+    } else {
+        Ok(())
+    };
+    Ok(turn.checked_job(snapshot, WORK_MEDIUM, check, move |turn| {
+        let size = turn.world.number(snapshot, "virtualsize");
+        if let Some(volume) = volume {
+            turn.world.set(volume, "size", size);
         }
         Ok(Outcome::Success)
     }))
+}
+
+/// Whether a name looks like one of a time zone: an area of the world and a place, or one of the short ones.
+fn is_time_zone(name: &str) -> bool {
+    const AREAS: [&str; 11] = ["Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Etc", "Europe", "Indian", "Pacific"];
+    const SHORT: [&str; 8] = ["UTC", "GMT", "CET", "EET", "MET", "WET", "EST", "PST"];
+    SHORT.contains(&name) || name.split_once('/').is_some_and(|(area, _)| AREAS.contains(&area))
+}
+
+/// Whether a schedule has the numbers that its interval needs: minute, hour, day.
+fn is_schedule(interval: usize, schedule: &str) -> bool {
+    let parts: Vec<Option<i64>> = schedule.split(':').map(|part| part.parse().ok()).collect();
+    let needed = (interval + 1).min(3);
+    parts.len() >= needed && parts.iter().take(needed).all(Option::is_some)
 }
 
 fn create_policy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -182,37 +305,48 @@ fn create_policy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let word = turn.needed("intervaltype")?.to_ascii_uppercase();
     let Some(interval) = INTERVALS.iter().position(|known| *known == word) else { return Err(Refusal::invalid(format!("Unsupported interval type {word}"))) };
     let kept = turn.arguments.number("maxsnaps").unwrap_or(1);
-    if kept > POLICY_SNAPSHOTS_MAX {
-        let said = format!(
-            "Volume {{\"id\":{},\"name\":\"{}\",\"uuid\":\"{}\"}}",
-            World::internal_number(volume),
-            turn.world.string(volume, "name"),
-            turn.world.id(volume)
-        );
-        return Err(Refusal::invalid(format!("maxSnaps [{kept}] for volume {said} exceeds limit [{POLICY_SNAPSHOTS_MAX}] for interval type [{word}].")));
+    let most = POLICY_SNAPSHOTS_MAX.get(interval).copied().unwrap_or_default();
+    let said = super::recipe::said(turn.world, "Volume", volume);
+    if kept > most {
+        return Err(Refusal::invalid(format!("maxSnaps [{kept}] for volume {said} exceeds limit [{most}] for interval type [{word}].")));
     }
+    if kept <= 0 {
+        return Err(Refusal::invalid(format!("maxSnaps [{kept}] for volume {said} should be greater than 0.")));
+    }
+    let schedule = turn.needed("schedule")?;
+    if !is_schedule(interval, &schedule) {
+        return Err(Refusal::invalid(format!("Invalid schedule: {schedule} specified for  interval {word}")));
+    }
+    let asked = turn.needed("timezone")?;
+    let zone = if is_time_zone(&asked) { asked } else { FALLBACK_TIME_ZONE.to_owned() };
     let interval = i64::try_from(interval).unwrap_or(0);
-    let old: Vec<Handle> =
-        turn.world.referring("snapshotpolicy", "volume", volume).filter(|policy| turn.world.number(*policy, "intervaltype") == interval).collect();
-    old.into_iter().for_each(|policy| turn.world.remove(policy));
-    let fields: Vec<(&str, Datum)> = vec![
-        ("volume", volume.into()),
-        ("schedule", turn.needed("schedule")?.into()),
-        ("intervaltype", interval.into()),
-        ("maxsnaps", kept.into()),
-        ("timezone", turn.needed("timezone")?.into()),
-    ];
+    // One policy an interval: another call changes it.
+    let known = turn.world.referring("snapshotpolicy", "volume", volume).find(|policy| turn.world.number(*policy, "intervaltype") == interval);
     let kind = turn.world.kind("snapshotpolicy");
-    let policy = turn.world.insert(kind, turn.world.owner(volume), &fields);
+    let owner = turn.world.owner(volume);
+    let policy = known.unwrap_or_else(|| turn.world.insert(kind, owner, &[("volume", volume.into()), ("intervaltype", interval.into())]));
+    turn.world.set(policy, "schedule", schedule);
+    turn.world.set(policy, "maxsnaps", kept);
+    turn.world.set(policy, "timezone", zone);
+    super::tag::put(turn, policy, "SnapshotPolicy");
+    if let Some(shown) = turn.arguments.truth("fordisplay") {
+        turn.world.set(policy, "fordisplay", shown);
+    }
     Ok(Outcome::Object(policy))
 }
 
 fn update_policy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let policy = turn.target("id")?;
-    if let Some(shown) = turn.arguments.truth("fordisplay") {
-        turn.world.set(policy, "fordisplay", shown);
-    }
-    Ok(Outcome::Object(policy))
+    Ok(turn.job(policy, WORK_SHORT, move |turn| {
+        if let Some(shown) = turn.arguments.truth("fordisplay") {
+            turn.world.set(policy, "fordisplay", shown);
+        }
+        let mut text = Json::default();
+        turn.world.render(policy, turn.viewer(), &mut text);
+        // This command alone shows the tags of the zone.
+        let shown = text.into_text().replace("\"isnsxenabled\"", "\"tags\":[],\"isnsxenabled\"");
+        Ok(Outcome::Shown("snapshotpolicy".to_owned(), shown))
+    }))
 }
 
 fn delete_policies(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -225,27 +359,37 @@ fn delete_policies(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(Outcome::Success)
 }
 
-fn create_of_vm(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let vm = turn.target("virtualmachineid")?;
+/// Whether a snapshot of a machine may be taken.
+fn check_of_vm(turn: &Turn<'_>, vm: Handle) -> Result<(), Refusal> {
     if !matches!(turn.world.text(vm, "state"), Some("Running" | "Stopped")) {
         return Err(Refusal::invalid(format!(
             "Creating Instance Snapshot failed due to Instance:{} is not in the running or stopped state",
             turn.world.id(vm)
         )));
     }
+    let known: Vec<Handle> = turn.world.referring("vmsnapshot", "vm", vm).collect();
+    if known.len() >= VM_SNAPSHOTS_MAX {
+        return Err(Refusal::internal(format!("Creating a snapshot of the machine failed: it can have {VM_SNAPSHOTS_MAX} of them. Delete old ones")));
+    }
+    if known.iter().any(|snapshot| turn.world.text(*snapshot, "state") != Some("Ready")) {
+        return Err(Refusal::internal("There is other active snapshot tasks on the instance, please try again later"));
+    }
+    let at_work = turn.world.referring("volume", "vm", vm).any(|volume| turn.world.text(volume, "state") == Some("Snapshotting"));
+    if at_work { Err(Refusal::internal("There is other active volume snapshot tasks on the instance, please try again later")) } else { Ok(()) }
+}
+
+fn create_of_vm(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let vm = turn.target("virtualmachineid")?;
+    check_of_vm(turn, vm)?;
     let name = format!("{}_VS_{}", turn.world.string(vm, "instancename"), compact_stamp(turn.world));
     let shown = turn.arguments.text("name").unwrap_or(&name).to_owned();
     let with_memory = turn.arguments.flag("snapshotmemory");
     let parent = turn.world.referring("vmsnapshot", "vm", vm).find(|row| turn.world.flag(*row, "current"));
-    if let Some(parent) = parent {
-        turn.world.set(parent, "current", false);
-    }
     let mut fields: Vec<(&str, Datum)> = vec![
         ("name", name.into()),
         ("displayname", shown.into()),
         ("vm", vm.into()),
         ("state", "Creating".into()),
-        ("current", true.into()),
         ("type", if with_memory { "DiskAndMemory" } else { "Disk" }.into()),
     ];
     for (field, target) in [("zone", turn.world.link(vm, "zone")), ("parentsnapshot", parent)] {
@@ -258,32 +402,69 @@ fn create_of_vm(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }
     let kind = turn.world.kind("vmsnapshot");
     let snapshot = turn.world.insert(kind, turn.world.owner(vm), &fields);
-    Ok(turn.making(snapshot, WORK_MEDIUM, move |turn| {
+    super::tag::put(turn, snapshot, "VMSnapshot");
+    let job = turn.making(snapshot, WORK_MEDIUM, move |turn| {
+        make_current(turn.world, vm, snapshot);
         turn.world.set(snapshot, "state", "Ready");
         Ok(Outcome::Object(snapshot))
-    }))
+    });
+    Ok(Turn::queued(job, Some(vm)))
+}
+
+/// Makes a snapshot the one from which the machine goes on.
+fn make_current(world: &mut World, vm: Handle, snapshot: Handle) {
+    let all: Vec<Handle> = world.referring("vmsnapshot", "vm", vm).collect();
+    for other in all {
+        world.set(other, "current", other == snapshot);
+    }
 }
 
 fn delete_of_vm(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let snapshot = turn.target("vmsnapshotid")?;
-    Ok(turn.job(snapshot, WORK_SHORT, move |turn| {
+    let vm = turn.world.link(snapshot, "vm");
+    let job = turn.job(snapshot, WORK_SHORT, move |turn| {
+        if !turn.world.is_alive(snapshot) {
+            return Err(Refusal::invalid("The snapshot of the machine is gone"));
+        }
+        let parent = turn.world.link(snapshot, "parentsnapshot");
+        let children: Vec<Handle> = turn.world.referring("vmsnapshot", "parentsnapshot", snapshot).collect();
+        for child in children {
+            match parent {
+                Some(parent) => turn.world.set(child, "parentsnapshot", parent),
+                None => turn.world.unset(child, "parentsnapshot"),
+            }
+        }
+        if let Some(parent) = parent.filter(|_| turn.world.flag(snapshot, "current")) {
+            turn.world.set(parent, "current", true);
+        }
         turn.world.remove(snapshot);
         Ok(Outcome::Success)
-    }))
+    });
+    Ok(Turn::queued(job, vm))
+}
+
+fn check_revert(turn: &Turn<'_>, vm: Handle, with_memory: bool) -> Result<(), Refusal> {
+    match turn.world.text(vm, "state") {
+        Some("Running") if !with_memory => Err(Refusal::invalid(
+            "Reverting to the Instance Snapshot is not allowed for running Instances as this would result in an Instance state change. For running Instances only Snapshots with memory can be reverted. In order to revert to a Snapshot without memory you need to first stop the Instance.",
+        )),
+        Some("Stopped") if with_memory => Err(Refusal::invalid(
+            "Reverting to the Instance Snapshot is not allowed for stopped Instances when the Snapshot contains memory as this would result in an Instance state change. In order to revert to a Snapshot with memory you need to first start the Instance.",
+        )),
+        Some("Running" | "Stopped") => Ok(()),
+        state => Err(Refusal::invalid(format!("The machine is {}, so it cannot go back to a snapshot", state.unwrap_or_default()))),
+    }
 }
 
 fn revert_vm(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let snapshot = turn.target("vmsnapshotid")?;
     let vm = turn.world.link(snapshot, "vm").ok_or_else(Refusal::permission)?;
-    Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
-        let with_memory = turn.world.text(snapshot, "type") == Some("DiskAndMemory");
-        if turn.world.text(vm, "state") == Some("Running") && !with_memory {
-            return Err(Refusal::invalid(
-                "Reverting to the Instance Snapshot is not allowed for running Instances as this would result in an Instance state change. For running Instances only Snapshots with memory can be reverted. In order to revert to a Snapshot without memory you need to first stop the Instance.",
-            ));
-        }
-        let mut json = crate::json::Json::default();
+    let check = check_revert(turn, vm, turn.world.text(snapshot, "type") == Some("DiskAndMemory"));
+    let job = turn.checked_job(snapshot, WORK_MEDIUM, check, move |turn| {
+        make_current(turn.world, vm, snapshot);
+        let mut json = Json::default();
         turn.world.render(vm, turn.viewer(), &mut json);
         Ok(Outcome::Shown("virtualmachine".to_owned(), json.into_text()))
-    }))
+    });
+    Ok(Turn::queued(job, Some(vm)))
 }

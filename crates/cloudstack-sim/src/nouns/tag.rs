@@ -28,7 +28,7 @@ fn targets(turn: &Turn<'_>) -> Result<Vec<Handle>, Refusal> {
 }
 
 fn job(finish: impl FnOnce(&mut Turn<'_>) -> Result<Outcome, Refusal> + Send + 'static) -> Outcome {
-    Outcome::Job(Box::new(Work { id: None, instance: None, subject: None, takes: WORK_SHORT, finish: Box::new(finish) }))
+    Outcome::Job(Box::new(Work { id: None, instance: None, subject: None, queue: None, takes: WORK_SHORT, finish: Box::new(finish) }))
 }
 
 /// Puts the tags among the arguments on a new object.

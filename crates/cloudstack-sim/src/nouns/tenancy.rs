@@ -226,7 +226,7 @@ fn users_of(world: &World, account: Handle, _: Viewer) -> Option<Shown> {
     let mut json = Json::default();
     json.open_array();
     for user in world.owned(world.kind("user"), account) {
-        world.render(user, Viewer { root: false }, &mut json);
+        world.render(user, Viewer { root: false, account: None }, &mut json);
     }
     json.close_array();
     Some(Shown::Raw(json.into_text()))

@@ -9,7 +9,7 @@ use super::Tables;
 use crate::{
     json::Json,
     kind::{
-        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Member, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always,
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Member, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always,
         computed, field, flag, linked, own, own_or,
     },
     list,
@@ -20,6 +20,10 @@ use crate::{
 
 /// How long a machine runs before its statistics are there.
 const STATISTICS_SECONDS: u64 = 45;
+/// Details that only root admins see and set.
+const DENIED_DETAILS: [&str; 4] = ["rootdisksize", "cpuOvercommitRatio", "memoryOvercommitRatio", "Message.ReservedCapacityFreed.Flag"];
+/// States in which a machine can be worked on.
+const AT_REST: [&str; 2] = ["Running", "Stopped"];
 /// How many digits and letters a generated password has.
 const PASSWORD_CHARACTERS: usize = 9;
 
@@ -84,8 +88,8 @@ const VIEW: &[Member] = &[
     linked("guestosid", "ostype", "id"),
     own("bootmode"),
     own("boottype"),
-    always("rootdeviceid", Constant::Number(0)),
-    always("rootdevicetype", Constant::Text("ROOT")),
+    computed("rootdeviceid", |world, vm, _| (!world.flag(vm, "isdiskless")).then_some(Shown::Number(0))),
+    computed("rootdevicetype", |world, vm, _| (!world.flag(vm, "isdiskless")).then(|| Shown::Text("ROOT".to_owned()))),
     always("securitygroup", Constant::Empty),
     computed("nic", nics),
     own("password"),
@@ -109,8 +113,8 @@ const VIEW: &[Member] = &[
     linked("userdataname", "userdataset", "name"),
     TAGS,
     HAS_ANNOTATIONS,
-    computed("jobid", |world, vm, _| world.job_on(vm).map(|job| Shown::Text(job.to_owned()))),
-    computed("jobstatus", |world, vm, _| world.job_on(vm).map(|_| Shown::Number(0))),
+    JOB_ID,
+    JOB_STATUS,
     field("userdata", "shownuserdata"),
 ];
 
@@ -175,7 +179,8 @@ pub(crate) fn nic_rows(world: &World, vm: Handle) -> &[Handle] {
     world.links(vm, "nics")
 }
 
-fn affinity_rows(world: &World, vm: Handle) -> &[Handle] {
+/// The affinity groups of a machine.
+pub(crate) fn affinity_rows(world: &World, vm: Handle) -> &[Handle] {
     world.links(vm, "affinitygroups")
 }
 
@@ -183,13 +188,19 @@ fn nics(world: &World, vm: Handle, viewer: Viewer) -> Option<Shown> {
     let mut json = Json::with_capacity(512);
     json.open_array();
     for nic in nic_rows(world, vm) {
-        world.render(*nic, viewer, &mut json);
+        // Lists of NICs say nothing where there are no further addresses; machines say so.
+        if world.links(*nic, "secondaries").is_empty() {
+            json.open();
+            world.render_members(*nic, viewer, &[], &mut json);
+            json.key("secondaryip");
+            json.raw("[]");
+            json.close();
+        } else {
+            world.render(*nic, viewer, &mut json);
+        }
     }
     json.close_array();
-    // Lists of NICs say nothing where there are no further addresses; machines say so.
-    let text = json.into_text();
-    let text = if text.contains("\"secondaryip\"") { text } else { text.replace("\"extradhcpoption\"", "\"secondaryip\":[],\"extradhcpoption\"") };
-    Some(Shown::Raw(text))
+    Some(Shown::Raw(json.into_text()))
 }
 
 fn affinity(world: &World, vm: Handle, _: Viewer) -> Option<Shown> {
@@ -210,6 +221,15 @@ fn affinity(world: &World, vm: Handle, _: Viewer) -> Option<Shown> {
 
 /// What people said and what the server notes: SSH keys for everybody, its own notes for root.
 fn details(world: &World, vm: Handle, viewer: Viewer) -> Option<Shown> {
+    let mut shown = all_details(world, vm);
+    if !viewer.root {
+        shown.retain(|name, _| !DENIED_DETAILS.contains(&name.as_str()));
+    }
+    Some(Shown::Raw(Value::Object(shown).to_string()))
+}
+
+/// All details of a machine, those among them that only root sees in its view.
+pub(crate) fn all_details(world: &World, vm: Handle) -> serde_json::Map<String, Value> {
     let mut shown = world.tree(vm, "details").and_then(Value::as_object).cloned().unwrap_or_default();
     let mut note = |name: &str, value: &str| shown.insert(name.to_owned(), value.into());
     if let Some(keys) = world.text(vm, "keypairs") {
@@ -220,15 +240,13 @@ fn details(world: &World, vm: Handle, viewer: Viewer) -> Option<Shown> {
     if !world.flag(vm, "wasstarted") {
         note("deployvm", "true");
     }
-    if viewer.root && world.flag(vm, "wasstopped") {
+    if world.flag(vm, "wasstopped") {
         note("Message.ReservedCapacityFreed.Flag", "false");
     }
-    if viewer.root
-        && let Some(factor) = world.text(vm, "overcommit")
-    {
+    if let Some(factor) = world.text(vm, "overcommit") {
         note("cpuOvercommitRatio", factor);
     }
-    Some(Shown::Raw(Value::Object(shown).to_string()))
+    shown
 }
 
 fn address(world: &World, vm: Handle, _: Viewer) -> Option<Shown> {
@@ -288,54 +306,119 @@ fn size(turn: &Turn<'_>, offering: Handle) -> Result<(i64, i64, i64), Refusal> {
     }
 }
 
-fn deploy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let zone = turn.target("zoneid")?;
+/// What a new machine is made from.
+struct Make {
+    zone: Handle,
+    offering: Handle,
+    template: Handle,
+    owner: Handle,
+    size: (i64, i64, i64),
+    keys: Option<String>,
+}
+
+/// Reads what a new machine is made from, in the server's order of checks.
+fn read_make(turn: &Turn<'_>) -> Result<Make, Refusal> {
     let offering = turn.target("serviceofferingid")?;
-    let template = turn.arguments.object("templateid").or_else(|| turn.arguments.object("isoid"));
+    let zone = turn.target("zoneid")?;
+    let disk = turn.arguments.object("volumeid").or_else(|| turn.arguments.object("snapshotid").and_then(|snapshot| turn.world.link(snapshot, "volume")));
+    let template = turn.arguments.object("templateid").or_else(|| turn.arguments.object("isoid")).or_else(|| turn.world.link(disk?, "template"));
     let Some(template) = template else { return Err(Refusal::invalid("Unable to use template null")) };
+    if let Some(name) = turn.arguments.text("name") {
+        check_name(turn, name)?;
+    }
     let owner = turn.new_owner()?;
-    let number = turn.world.next("instance", 1);
+    if !turn.caller.is_root() && turn.world.text(zone, "allocationstate") == Some("Disabled") {
+        return Err(Refusal::forbidden("Cannot perform this operation, Zone is currently disabled"));
+    }
+    if turn.world.text(offering, "state") == Some("Inactive") || turn.world.flag(offering, "issystem") {
+        return Err(Refusal::invalid(format!("Unable to use the service offering {}", turn.world.id(offering))));
+    }
+    let disk = turn.arguments.object("diskofferingid");
+    if template.kind == turn.world.kind("iso") {
+        if disk.is_none() {
+            return Err(Refusal::invalid("Installing from ISO requires a disk offering to be specified for the root disk"));
+        }
+        if !turn.world.flag(template, "bootable") && turn.world.field(template, "bootable").is_some() {
+            return Err(Refusal::invalid("Installing from ISO requires an ISO that is bootable"));
+        }
+    }
+    if disk.is_some_and(|disk| turn.world.flag(disk, "iscustomized")) && turn.arguments.number("size").is_none() {
+        return Err(Refusal::invalid("This disk offering requires a custom size specified"));
+    }
+    if let Some(text) = turn.arguments.text("userdata") {
+        super::key::check_user_data(turn, text)?;
+    }
+    let size = size(turn, offering)?;
+    check_custom(turn, offering, size)?;
+    let disks = 1 + i64::from(disk.is_some());
+    super::limit::check(turn, owner, &[("user_vm", 1), ("cpu", size.0), ("memory", size.2), ("volume", disks)])?;
+    let keys = super::key::named_pairs(turn, Some(owner))?;
+    super::key::affinity_groups(turn)?;
+    Ok(Make { zone, offering, template, owner, size, keys })
+}
+
+/// Whether a custom size is within what its offering allows.
+fn check_custom(turn: &Turn<'_>, offering: Handle, (cpus, _, memory): (i64, i64, i64)) -> Result<(), Refusal> {
+    let details = turn.world.tree(offering, "serviceofferingdetails");
+    let bound = |name: &str| details.and_then(|details| details.get(name)).and_then(Value::as_str).and_then(|text| text.parse::<i64>().ok());
+    for (word, number, least, most) in [("cpu cores", cpus, "mincpunumber", "maxcpunumber"), ("memory", memory, "minmemory", "maxmemory")] {
+        let (least, most) = (bound(least).unwrap_or(1), bound(most).unwrap_or(i64::from(i32::MAX)));
+        if turn.world.flag(offering, "iscustomized") && !(least..=most).contains(&number) {
+            return Err(Refusal::invalid(format!("Invalid {word} value, specify a value between {least} and {most}")));
+        }
+    }
+    Ok(())
+}
+
+fn deploy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let make = read_make(turn)?;
+    let networks = super::network::choose(turn, make.owner, make.zone)?;
     let id = turn.world.fresh_id();
     let name = turn.arguments.text("name").map_or_else(|| format!("VM-{}", crate::world::id_text(id)), str::to_owned);
-    if turn.arguments.text("name").is_some() {
-        check_name(turn, &name)?;
-    }
-    let (cpus, speed, memory) = size(turn, offering)?;
-    super::limit::check(turn, owner, &[("user_vm", 1), ("cpu", cpus), ("memory", memory), ("volume", 1)])?;
-    let networks = super::network::choose(turn, owner, zone)?;
-    check_unique(turn, &name, &networks)?;
+    check_unique(turn, &name, &networks.iter().map(|wish| wish.network).collect::<Vec<_>>())?;
+    let number = turn.world.next("instance", 1);
     let stamp = turn.world.timestamp();
     let starts = turn.arguments.truth("startvm") != Some(false);
     let kind = turn.world.kind("virtualmachine");
     let display = turn.arguments.text("displayname").unwrap_or(&name).to_owned();
-    let instance = instance_name(turn.world, owner, number);
+    let instance = instance_name(turn.world, make.owner, number);
+    let mut details = turn.arguments.merged("details");
+    if let Some(gib) = turn.arguments.text("rootdisksize") {
+        details.insert("rootdisksize".to_owned(), gib.to_owned());
+    }
+    if let Some(keyboard) = turn.arguments.text("keyboard") {
+        details.insert("keyboard".to_owned(), keyboard.to_owned());
+    }
     let fields: Vec<(&str, Datum)> = vec![
         ("name", name.into()),
         ("displayname", display.into()),
         ("user", turn.caller.user.into()),
         ("state", if starts { "Starting" } else { "Stopped" }.into()),
-        ("zone", zone.into()),
-        ("template", template.into()),
-        ("offering", offering.into()),
-        ("cpunumber", cpus.into()),
-        ("cpuspeed", speed.into()),
-        ("memory", memory.into()),
+        ("zone", make.zone.into()),
+        ("template", make.template.into()),
+        ("offering", make.offering.into()),
+        ("cpunumber", make.size.0.into()),
+        ("cpuspeed", make.size.1.into()),
+        ("memory", make.size.2.into()),
         ("instancename", instance.into()),
-        ("details", json!(turn.arguments.merged("details")).into()),
+        ("details", json!(details).into()),
     ];
-    let vm = turn.world.insert_as(kind, id, Some(owner), &fields);
-    if !turn.world.flag(template, "isready") {
-        return Err(left_in_error(turn, vm, template, &networks));
+    let vm = turn.world.insert_as(kind, id, Some(make.owner), &fields);
+    if let Some(keys) = make.keys {
+        turn.world.set(vm, "keypairs", keys);
+    }
+    if !turn.world.flag(make.template, "isready") {
+        return Err(left_in_error(turn, vm, make.template, &networks));
     }
     if starts {
         turn.world.set(vm, "lastupdated", stamp);
     }
-    dress(turn, vm, template)?;
-    super::volume::make_root(turn, vm, template, number);
+    dress(turn, vm, make.template)?;
+    super::volume::make_root(turn, vm, make.template, number);
     super::network::attach_all(turn, vm, &networks);
     Ok(turn.making(vm, WORK_LONG, move |turn| {
         turn.world.unset(vm, "password");
-        if starts {
+        if starts && turn.world.text(vm, "state") == Some("Starting") {
             power_on(turn, vm, true)?;
         }
         Ok(Outcome::Object(vm))
@@ -347,6 +430,7 @@ fn left_in_error(turn: &mut Turn<'_>, vm: Handle, template: Handle, networks: &[
     turn.world.set(vm, "state", "Error");
     let stamp = turn.world.timestamp();
     turn.world.set(vm, "lastupdated", stamp);
+    turn.world.set(vm, "isdiskless", true);
     let hypervisor = turn.world.string(template, "hypervisor");
     turn.world.set(vm, "hypervisor", hypervisor);
     if let Some(os) = turn.world.link(template, "ostype") {
@@ -359,15 +443,16 @@ fn left_in_error(turn: &mut Turn<'_>, vm: Handle, template: Handle, networks: &[
     Refusal { leftover: Some((id, "virtualmachineid")), ..Refusal::internal(format!("template {template} has not been completely downloaded to zone")) }
 }
 
-fn check_unique(turn: &Turn<'_>, name: &str, networks: &[super::network::Wish]) -> Result<(), Refusal> {
-    for wish in networks {
+/// Whether a name is free in networks. Machines in error keep theirs until they are expunged.
+fn check_unique(turn: &Turn<'_>, name: &str, networks: &[Handle]) -> Result<(), Refusal> {
+    for network in networks {
         let taken = turn
             .world
-            .referring("nic", "network", wish.network)
-            .any(|nic| turn.world.link(nic, "vm").is_some_and(|vm| turn.world.text(vm, "name") == Some(name)));
+            .referring("nic", "network", *network)
+            .any(|nic| turn.world.link(nic, "vm").is_some_and(|vm| turn.world.text(vm, "name").is_some_and(|known| known.eq_ignore_ascii_case(name))));
         if taken {
-            let domain = turn.world.string(wish.network, "networkdomain");
-            let network = turn.world.string(wish.network, "name");
+            let domain = turn.world.string(*network, "networkdomain");
+            let network = turn.world.string(*network, "name");
             return Err(Refusal::invalid(format!("The vm with hostName {name} already exists in the network domain: {domain}; network={network}")));
         }
     }
@@ -382,18 +467,10 @@ fn dress(turn: &mut Turn<'_>, vm: Handle, template: Handle) -> Result<(), Refusa
     if template.kind == turn.world.kind("iso") {
         turn.world.set(vm, "iso", template);
     }
-    let keys = turn.arguments.text("keypair").or(turn.arguments.text("keypairs")).map(str::to_owned);
-    if let Some(keys) = keys {
-        turn.world.set(vm, "keypairs", keys);
+    if let Some(text) = turn.arguments.text("hypervisor").map(str::to_owned) {
+        turn.world.set(vm, "hypervisor", text);
     }
-    for (argument, stored) in [("userdata", "rawuserdata"), ("hypervisor", "hypervisor")] {
-        if let Some(text) = turn.arguments.text(argument).map(str::to_owned) {
-            turn.world.set(vm, stored, text);
-        }
-    }
-    if let Some(set) = turn.arguments.object("userdataid") {
-        turn.world.set(vm, "userdataset", set);
-    }
+    super::key::dress_with_user_data(turn, vm);
     let owner = turn.world.owner(vm);
     if let Some(group) = turn.arguments.text("group").map(str::to_owned) {
         let group = super::key::group_named(turn, owner, &group);
@@ -409,15 +486,37 @@ fn dress(turn: &mut Turn<'_>, vm: Handle, template: Handle) -> Result<(), Refusa
     Ok(())
 }
 
+/// What a machine asks of its host: what the call says, and what its affinity groups demand.
+fn demand(turn: &Turn<'_>, vm: Handle) -> super::place::Demand {
+    let world = &*turn.world;
+    let within = [("pod", "podid"), ("cluster", "clusterid")];
+    let mut demand = super::place::Demand {
+        host: turn.arguments.object("hostid"),
+        within: within.into_iter().filter_map(|(field, argument)| Some((field, turn.arguments.object(argument)?))).collect(),
+        size: (world.number(vm, "cpunumber"), world.number(vm, "memory")),
+        ..Default::default()
+    };
+    for group in affinity_rows(world, vm) {
+        let others = world.rows(vm_kind(world)).filter(|other| *other != vm && affinity_rows(world, *other).contains(group));
+        let hosts = others.filter_map(|other| world.link(other, "host"));
+        match world.text(*group, "type") {
+            Some("host anti-affinity") => demand.apart.extend(hosts),
+            Some("host affinity") => demand.together.extend(hosts),
+            _ => {}
+        }
+    }
+    demand
+}
+
+fn vm_kind(world: &World) -> crate::world::KindId {
+    world.kind("virtualmachine")
+}
+
 /// Lets a machine run: on a host, in its networks, with its volumes.
 fn power_on(turn: &mut Turn<'_>, vm: Handle, first: bool) -> Result<(), Refusal> {
-    let host = turn.arguments.object("hostid").or_else(|| super::place::choose_host(turn.world));
-    let Some(host) = host else {
-        turn.world.set(vm, "state", if first { "Error" } else { "Stopped" });
-        let (name, id) = (turn.world.string(vm, "instancename"), turn.world.id(vm));
-        let said = format!("VM instance {{\"instanceName\":\"{name}\",\"uuid\":\"{id}\"}}");
-        return Err(Refusal::failed(format!("Unable to orchestrate the start of {said} due to insufficient capacity.")));
-    };
+    let demand = demand(turn, vm);
+    let host = super::place::host_for(turn.world, &demand);
+    let Some(host) = host else { return Err(cannot_start(turn, vm, first)) };
     turn.world.set(vm, "state", "Running");
     turn.world.set(vm, "host", host);
     if !first && !turn.world.flag(vm, "wasstarted") {
@@ -447,6 +546,33 @@ fn power_on(turn: &mut Turn<'_>, vm: Handle, first: bool) -> Result<(), Refusal>
     Ok(())
 }
 
+/// A machine that cannot run: a new one is in error until it is expunged, another stays stopped.
+fn cannot_start(turn: &mut Turn<'_>, vm: Handle, first: bool) -> Refusal {
+    touch(turn.world, vm);
+    if first {
+        turn.world.set(vm, "state", "Error");
+        release(turn.world, vm);
+        let delay = Duration::from_secs(turn.server.options.tuning.expunge_delay_seconds);
+        turn.world.later(delay, move |world| {
+            if world.text(vm, "state") == Some("Error") {
+                wipe(world, vm);
+            }
+        });
+    } else {
+        turn.world.set(vm, "state", "Stopped");
+    }
+    let (name, id) = (turn.world.string(vm, "instancename"), turn.world.id(vm));
+    let said = format!("VM instance {{\"instanceName\":\"{name}\",\"uuid\":\"{id}\"}}");
+    Refusal::failed(format!("Unable to orchestrate the start of {said} due to insufficient capacity."))
+}
+
+/// Takes the machine's NICs off the wire.
+fn release(world: &mut World, vm: Handle) {
+    for nic in nic_rows(world, vm).to_vec() {
+        world.set(nic, "released", true);
+    }
+}
+
 fn give_password(world: &mut World, vm: Handle) {
     let password: String = (0..PASSWORD_CHARACTERS).map(|_| world.random.alphanumeric()).collect();
     world.set(vm, "password", password);
@@ -471,13 +597,21 @@ fn said(world: &World, vm: Handle) -> String {
 
 fn start(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
-    Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
+    let check = match turn.world.text(vm, "state") {
+        Some("Running") => {
+            let (id, name) = (turn.world.id(vm), turn.world.string(vm, "displayname"));
+            Err(Refusal::invalid(format!("The virtual machine {id} ({name}) is already running")))
+        }
+        Some("Destroyed" | "Expunging" | "Error") => Err(Refusal::failed(format!("Unable to orchestrate the start of {}", said(turn.world, vm)))),
+        _ => Ok(()),
+    };
+    if check.is_ok() && turn.world.text(vm, "state") == Some("Stopped") {
+        turn.world.set(vm, "state", "Starting");
+    }
+    Ok(turn.checked_job(vm, WORK_MEDIUM, check, move |turn| {
         match turn.world.text(vm, "state") {
-            Some("Running") => {
-                let (id, name) = (turn.world.id(vm), turn.world.string(vm, "displayname"));
-                return Err(Refusal::invalid(format!("The virtual machine {id} ({name}) is already running")));
-            }
-            Some("Stopped") => power_on(turn, vm, false)?,
+            Some("Running") => {}
+            Some("Stopped" | "Starting") => power_on(turn, vm, false)?,
             _ => return Err(Refusal::failed(format!("Unable to start a vm in state {}: {}", turn.world.string(vm, "state"), said(turn.world, vm)))),
         }
         Ok(Outcome::Object(vm))
@@ -502,56 +636,88 @@ pub(crate) fn power_off(world: &mut World, vm: Handle) {
         world.unset(vm, "host");
         world.set(vm, "wasstopped", true);
         touch(world, vm);
-        for nic in nic_rows(world, vm).to_vec() {
-            world.set(nic, "released", true);
-        }
+        release(world, vm);
     }
 }
 
 fn reboot(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
-    Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
+    let check = if turn.world.text(vm, "state") == Some("Running") {
+        Ok(())
+    } else {
+        let (id, name) = (turn.world.id(vm), turn.world.string(vm, "displayname"));
+        Err(Refusal::invalid(format!("The Instance {id} ({name}) is not running, unable to reboot it")))
+    };
+    Ok(turn.checked_job(vm, WORK_MEDIUM, check, move |turn| {
         if turn.world.text(vm, "state") != Some("Running") {
-            let text = format!("{} should be in Running state to reboot", said(turn.world, vm));
-            return Err(Refusal::failed(text));
+            return Err(Refusal::failed(format!("Unable to reboot {}", said(turn.world, vm))));
         }
         touch(turn.world, vm);
         Ok(Outcome::Object(vm))
     }))
 }
 
+fn check_destroyable(turn: &Turn<'_>, vm: Handle) -> Result<(), Refusal> {
+    if turn.arguments.flag("expunge") && !super::server::may(turn, "allow.user.expunge.recover.vm") {
+        return Err(Refusal::failed("Account does not have permission for expunging."));
+    }
+    if turn.world.flag(vm, "deleteprotection") {
+        let (id, name) = (turn.world.id(vm), turn.world.string(vm, "instancename"));
+        return Err(Refusal::invalid(format!("Instance [id = {id}, name = {name}] has delete protection enabled and cannot be deleted.")));
+    }
+    let volumes = turn.arguments.objects("volumeids").unwrap_or_default();
+    let foreign = |volume: &Handle| turn.world.link(*volume, "vm") != Some(vm);
+    let root = |volume: &Handle| turn.world.text(*volume, "type") != Some("DATADISK");
+    if volumes.iter().any(|volume| foreign(volume) || root(volume)) {
+        return Err(Refusal::invalid(format!("Only data disks that are attached to {} can be deleted with it", turn.world.string(vm, "instancename"))));
+    }
+    Ok(())
+}
+
 fn destroy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
     let expunges = turn.arguments.flag("expunge");
-    Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
-        if expunges && !super::server::may(turn, "allow.user.expunge.recover.vm") {
-            return Err(Refusal::failed("Account does not have permission for expunging."));
-        }
-        if turn.world.flag(vm, "deleteprotection") {
-            let (id, name) = (turn.world.id(vm), turn.world.string(vm, "instancename"));
-            return Err(Refusal::invalid(format!("Instance [id = {id}, name = {name}] has delete protection enabled and cannot be deleted.")));
+    let check = check_destroyable(turn, vm);
+    if check.is_ok() && turn.world.text(vm, "state") == Some("Running") {
+        turn.world.set(vm, "state", "Stopping");
+    }
+    Ok(turn.checked_job(vm, WORK_MEDIUM, check, move |turn| {
+        if !turn.world.is_alive(vm) {
+            return Err(Refusal::failed("The machine is expunged"));
         }
         let volumes: Vec<Handle> = turn.arguments.objects("volumeids").map(<[Handle]>::to_vec).unwrap_or_default();
         for volume in volumes {
             super::volume::detach_from(turn.world, volume);
             turn.world.remove(volume);
         }
+        let was = turn.world.string(vm, "state");
         power_off(turn.world, vm);
-        turn.world.set(vm, "state", "Destroyed");
-        touch(turn.world, vm);
+        if was != "Destroyed" {
+            turn.world.set(vm, "state", "Destroyed");
+            touch(turn.world, vm);
+        }
         if expunges {
             wipe(turn.world, vm);
             let bare = json!({"securitygroup": [], "nic": [], "affinitygroup": [], "deleteprotection": false, "tags": []});
             return Ok(Outcome::Shown("virtualmachine".to_owned(), bare.to_string()));
         }
-        let delay = Duration::from_secs(turn.server.options.tuning.expunge_delay_seconds);
-        turn.world.later(delay, move |world| {
-            if world.text(vm, "state") == Some("Destroyed") {
-                wipe(world, vm);
-            }
-        });
+        if was != "Destroyed" {
+            expunge_later(turn, vm);
+        }
         Ok(Outcome::Object(vm))
     }))
+}
+
+/// Destroyed machines are expunged when their time is up, unless they were recovered before. One that was recovered and
+/// destroyed again has its full time again.
+fn expunge_later(turn: &mut Turn<'_>, vm: Handle) {
+    let delay = Duration::from_secs(turn.server.options.tuning.expunge_delay_seconds);
+    let since = turn.world.string(vm, "lastupdated");
+    turn.world.later(delay, move |world| {
+        if world.text(vm, "state") == Some("Destroyed") && world.text(vm, "lastupdated") == Some(&since) {
+            wipe(world, vm);
+        }
+    });
 }
 
 /// Takes a machine and what hangs on it out of the world; data volumes are detached and stay.
@@ -564,9 +730,7 @@ pub(crate) fn wipe(world: &mut World, vm: Handle) {
             super::volume::detach_from(world, volume);
         }
     }
-    for nic in nic_rows(world, vm).to_vec() {
-        world.remove(nic);
-    }
+    super::nic::forget_all(world, vm);
     for kind in ["vmsnapshot", "portforwardingrule"] {
         let rows: Vec<Handle> = world.referring(kind, "vm", vm).collect();
         rows.into_iter().for_each(|row| world.remove(row));
@@ -577,9 +741,15 @@ pub(crate) fn wipe(world: &mut World, vm: Handle) {
 
 fn recover(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
+    if !super::server::may(turn, "allow.user.expunge.recover.vm") {
+        return Err(Refusal::forbidden("Recovering a machine is for admins, or for users where a setting allows it"));
+    }
     if turn.world.text(vm, "state") != Some("Destroyed") {
         return Err(Refusal::invalid(format!("Unable to recover VM {}: not in Destroyed state", turn.world.id(vm))));
     }
+    let owner = turn.world.owner(vm).unwrap_or(turn.caller.account);
+    let (cpus, memory) = (turn.world.number(vm, "cpunumber"), turn.world.number(vm, "memory"));
+    super::limit::check(turn, owner, &[("user_vm", 1), ("cpu", cpus), ("memory", memory)])?;
     turn.world.set(vm, "state", "Stopped");
     touch(turn.world, vm);
     Ok(Outcome::Object(vm))
@@ -587,36 +757,54 @@ fn recover(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 fn expunge(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
-    Ok(turn.job(vm, WORK_SHORT, move |turn| {
-        if turn.world.text(vm, "state") != Some("Destroyed") {
-            return Err(Refusal::failed("Please destroy vm with specified vmId before expunge"));
-        }
+    let check = if !super::server::may(turn, "allow.user.expunge.recover.vm") {
+        Err(Refusal::failed("Expunging a machine is for admins, or for users where a setting allows it"))
+    } else if turn.world.text(vm, "state") == Some("Destroyed") {
+        Ok(())
+    } else {
+        Err(Refusal::failed("Please destroy vm with specified vmId before expunge"))
+    };
+    Ok(turn.checked_job(vm, WORK_SHORT, check, move |turn| {
         wipe(turn.world, vm);
         Ok(Outcome::Success)
     }))
 }
 
+/// Whether work may begin on a machine that has to be running or stopped; `word` says what work.
+pub(super) fn check_at_rest(world: &World, vm: Handle, word: &str) -> Result<(), Refusal> {
+    let state = world.text(vm, "state").unwrap_or_default();
+    if AT_REST.contains(&state) { Ok(()) } else { Err(Refusal::failed(format!("Unable to {word} {} while it is {state}", world.string(vm, "instancename")))) }
+}
+
 fn restore(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("virtualmachineid")?;
-    Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
+    let check = check_at_rest(turn.world, vm, "restore").and_then(|()| match turn.world.referring("vmsnapshot", "vm", vm).next() {
+        Some(_) => Err(Refusal::invalid("Unable to restore a machine that has snapshots: remove them first")),
+        None => Ok(()),
+    });
+    Ok(turn.checked_job(vm, WORK_MEDIUM, check, move |turn| {
         if let Some(template) = turn.arguments.object("templateid") {
             turn.world.set(vm, "template", template);
         }
-        for nic in nic_rows(turn.world, vm).to_vec() {
-            turn.world.unset(nic, "released");
-        }
-        if turn.world.text(vm, "state") != Some("Running") {
+        let runs = turn.world.text(vm, "state") == Some("Running");
+        super::volume::renew_root(turn, vm, runs);
+        if runs {
+            touch(turn.world, vm);
+        } else {
             turn.world.unset(vm, "wasplaced");
         }
-        touch(turn.world, vm);
+        let wants_password = turn.world.link(vm, "template").is_some_and(|template| turn.world.flag(template, "passwordenabled"));
+        if wants_password {
+            give_password(turn.world, vm);
+        }
         Ok(Outcome::Object(vm))
     }))
 }
 
 fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
+    check_update(turn, vm)?;
     if let Some(name) = turn.arguments.text("name").map(str::to_owned) {
-        check_name(turn, &name)?;
         turn.world.set(vm, "name", name);
     }
     if let Some(name) = turn.arguments.text("displayname").map(str::to_owned) {
@@ -627,18 +815,47 @@ fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
             turn.world.set(vm, flag, value);
         }
     }
-    if let Some(userdata) = turn.arguments.text("userdata").map(str::to_owned) {
-        turn.world.set(vm, "rawuserdata", userdata);
-    }
-    if let Some(group) = turn.arguments.text("group").map(str::to_owned) {
-        let owner = turn.world.owner(vm);
-        let group = super::key::group_named(turn, owner, &group);
-        turn.world.set(vm, "group", group);
+    super::key::dress_with_user_data(turn, vm);
+    if let Some(group) = turn.arguments.given("group").map(str::to_owned) {
+        if group.is_empty() {
+            turn.world.unset(vm, "group");
+        } else {
+            let owner = turn.world.owner(vm);
+            let group = super::key::group_named(turn, owner, &group);
+            turn.world.set(vm, "group", group);
+        }
     }
     if let Some(os) = turn.arguments.object("ostypeid") {
         turn.world.set(vm, "ostype", os);
     }
-    // Only the first entry is read, and it replaces all details (wire facts §1.7).
+    update_details(turn, vm);
+    Ok(Outcome::Object(vm))
+}
+
+fn check_update(turn: &Turn<'_>, vm: Handle) -> Result<(), Refusal> {
+    if matches!(turn.world.text(vm, "state"), Some("Error" | "Expunging")) {
+        return Err(Refusal::invalid(format!("Unable to find a machine with the id {} that can be changed", turn.world.id(vm))));
+    }
+    if let Some(name) = turn.arguments.text("name") {
+        check_name(turn, name)?;
+        if turn.world.text(vm, "name") != Some(name) {
+            let networks: Vec<Handle> = nic_rows(turn.world, vm).iter().filter_map(|nic| turn.world.link(*nic, "network")).collect();
+            check_unique(turn, name, &networks)?;
+        }
+    }
+    if let Some(text) = turn.arguments.text("userdata") {
+        super::key::check_user_data(turn, text)?;
+    }
+    let details = turn.arguments.records("details").next();
+    let denied = details.and_then(|entry| entry.keys().find(|key| DENIED_DETAILS.iter().any(|denied| denied.eq_ignore_ascii_case(key))));
+    match denied.filter(|_| !turn.caller.is_root()) {
+        Some(key) => Err(Refusal::internal(format!("The setting {key} is not for users to add or change"))),
+        None => Ok(()),
+    }
+}
+
+/// Only the first entry is read, and it replaces all details (wire facts §1.7).
+fn update_details(turn: &mut Turn<'_>, vm: Handle) {
     let details: Option<Value> = turn.arguments.records("details").next().map(|entry| json!(entry));
     if let Some(details) = details {
         turn.world.set(vm, "details", details);
@@ -646,90 +863,192 @@ fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         turn.world.unset(vm, "keypairs");
     } else if turn.arguments.flag("cleanupdetails") {
         turn.world.set(vm, "details", json!({}));
+        turn.world.unset(vm, "keypairs");
     }
-    Ok(Outcome::Object(vm))
+}
+
+/// Whether a machine may get another offering.
+fn check_scale(turn: &Turn<'_>, vm: Handle, offering: Handle) -> Result<(i64, i64, i64), Refusal> {
+    let size = size(turn, offering)?;
+    let now = (turn.world.number(vm, "cpunumber"), turn.world.number(vm, "cpuspeed"), turn.world.number(vm, "memory"));
+    if turn.world.link(vm, "offering") == Some(offering) && (size == now || !turn.world.flag(offering, "iscustomized")) {
+        let name = turn.world.string(offering, "name");
+        return Err(Refusal::invalid(format!("Not upgrading vm {} since it already has the requested service offering ({name})", said(turn.world, vm))));
+    }
+    match turn.world.text(vm, "state") {
+        Some("Stopped") => {}
+        Some("Running") if turn.command.is_async && super::server::is_on(turn.world, "enable.dynamic.scale.vm") => {}
+        Some("Running") if turn.command.is_async => {
+            return Err(Refusal::failed("Dynamically scaling Instances is disabled for this zone, please contact your admin."));
+        }
+        state => {
+            let state = state.unwrap_or_default();
+            return Err(Refusal::invalid(format!("Unable to give {} another offering while it is {state}: stop it first", said(turn.world, vm))));
+        }
+    }
+    let owner = turn.world.owner(vm).unwrap_or(turn.caller.account);
+    super::limit::check(turn, owner, &[("cpu", (size.0 - now.0).max(0)), ("memory", (size.2 - now.2).max(0))])?;
+    Ok(size)
 }
 
 fn scale(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
     let offering = turn.target("serviceofferingid")?;
-    let (cpus, speed, memory) = size(turn, offering)?;
-    let change = move |turn: &mut Turn<'_>| {
-        if turn.world.text(vm, "state") == Some("Running") {
-            return Err(Refusal::failed("Dynamically scaling Instances is disabled for this zone, please contact your admin."));
-        }
-        turn.world.set(vm, "offering", offering);
-        for (name, number) in [("cpunumber", cpus), ("cpuspeed", speed), ("memory", memory)] {
-            turn.world.set(vm, name, number);
-        }
-        Ok(Outcome::Object(vm))
-    };
-    if turn.command.is_async { Ok(turn.job(vm, WORK_SHORT, change)) } else { change(turn) }
+    let size = check_scale(turn, vm, offering);
+    if !turn.command.is_async {
+        resize(turn.world, vm, offering, size?);
+        return Ok(Outcome::Object(vm));
+    }
+    match size {
+        Err(refusal) => Ok(turn.failing(vm, refusal)),
+        Ok(size) => Ok(turn.job(vm, WORK_SHORT, move |turn| {
+            resize(turn.world, vm, offering, size);
+            Ok(Outcome::Object(vm))
+        })),
+    }
+}
+
+fn resize(world: &mut World, vm: Handle, offering: Handle, (cpus, speed, memory): (i64, i64, i64)) {
+    world.set(vm, "offering", offering);
+    for (name, number) in [("cpunumber", cpus), ("cpuspeed", speed), ("memory", memory)] {
+        world.set(vm, name, number);
+    }
+}
+
+fn check_migrate(turn: &Turn<'_>, vm: Handle) -> Result<(), Refusal> {
+    let state = turn.world.text(vm, "state").unwrap_or_default();
+    let (host, pool) = (turn.arguments.object("hostid"), turn.arguments.object("storageid"));
+    if host.is_none() && pool.is_none() && !turn.arguments.flag("autoselect") && turn.command.name == "migrateVirtualMachine" {
+        return Err(Refusal::invalid("Either hostId or storageId must be specified"));
+    }
+    if host.is_some() && pool.is_some() {
+        return Err(Refusal::invalid("Only one of hostId and storageId can be specified"));
+    }
+    match pool {
+        Some(_) if state != "Stopped" => Err(Refusal::invalid(format!("{} is not stopped, its volumes cannot move", said(turn.world, vm)))),
+        None if state != "Running" => Err(Refusal::invalid(format!("{} is not running, cannot migrate it", said(turn.world, vm)))),
+        _ => Ok(()),
+    }
 }
 
 fn migrate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("virtualmachineid")?;
-    if turn.world.text(vm, "state") != Some("Running") && turn.arguments.object("storageid").is_none() {
-        return Err(Refusal::invalid(format!("{} is not running, cannot migrate it", said(turn.world, vm))));
+    check_migrate(turn, vm)?;
+    if let Some(pool) = turn.arguments.object("storageid") {
+        return Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
+            let volumes: Vec<Handle> = turn.world.referring("volume", "vm", vm).collect();
+            volumes.into_iter().for_each(|volume| super::volume::move_to(turn.world, volume, pool));
+            Ok(Outcome::Object(vm))
+        }));
     }
-    Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
-        let from = turn.world.link(vm, "host");
-        let target = turn.arguments.object("hostid").or_else(|| super::place::other_host(turn.world, from));
-        match target {
-            Some(host) if Some(host) != from => turn.world.set(vm, "host", host),
-            Some(_) => {
-                return Err(Refusal::invalid("Cannot migrate VM, VM is already present on this host, please specify valid destination host to migrate the VM"));
-            }
-            None => return Err(Refusal::failed(format!("Unable to find suitable destination to migrate VM {}", turn.world.string(vm, "instancename")))),
+    let from = turn.world.link(vm, "host");
+    let cluster = from.and_then(|host| turn.world.link(host, "cluster"));
+    // Disks on a cluster's storage keep their machine within the cluster.
+    let target = turn.arguments.object("hostid").or_else(|| super::place::host_beside(turn.world, from));
+    let check = match target {
+        Some(host) if Some(host) == from => {
+            Err(Refusal::invalid("Cannot migrate VM, VM is already present on this host, please specify valid destination host to migrate the VM"))
         }
-        Ok(Outcome::Object(vm))
-    }))
+        Some(host) if turn.world.link(host, "cluster") != cluster && turn.command.name == "migrateVirtualMachine" => {
+            Err(Refusal::failed("Cannot migrate the machine to a host of another cluster: its disks are on the storage of this one"))
+        }
+        Some(host) if !super::place::is_usable(turn.world, host) => {
+            Err(Refusal::invalid("Cannot migrate VM, destination host is not in correct state, has status, state"))
+        }
+        Some(host) => Ok(host),
+        None => Err(Refusal::failed(format!("Unable to find suitable destination to migrate VM {}", turn.world.string(vm, "instancename")))),
+    };
+    match check {
+        Err(refusal) => Ok(turn.failing(vm, refusal)),
+        Ok(host) => Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
+            if turn.world.text(vm, "state") == Some("Running") {
+                turn.world.set(vm, "host", host);
+            }
+            Ok(Outcome::Object(vm))
+        })),
+    }
 }
 
 fn assign(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("virtualmachineid")?;
-    if turn.world.text(vm, "state") == Some("Running") {
-        return Err(Refusal::invalid(format!("Unable to move VM [{}] in Running state", turn.world.string(vm, "instancename"))));
+    if turn.world.text(vm, "state") != Some("Stopped") {
+        let state = turn.world.string(vm, "state");
+        return Err(Refusal::invalid(format!("Unable to move VM [{}] in {state} state", turn.world.string(vm, "instancename"))));
     }
     let account = turn.new_owner()?;
+    if turn.world.owner(vm) == Some(account) {
+        return Err(Refusal::invalid("The account should be different from the one that owns the machine"));
+    }
+    let blocking = ["portforwardingrule", "ipforwardingrule"].iter().any(|kind| turn.world.referring(kind, "vm", vm).next().is_some());
+    if blocking || turn.world.referring("ipaddress", "vm", vm).next().is_some() {
+        return Err(Refusal::invalid("Remove the rules that forward to the machine before it moves"));
+    }
+    if turn.world.referring("vmsnapshot", "vm", vm).next().is_some() {
+        return Err(Refusal::invalid("Remove the machine's snapshots before it moves"));
+    }
+    let (cpus, memory) = (turn.world.number(vm, "cpunumber"), turn.world.number(vm, "memory"));
+    super::limit::check(turn, account, &[("user_vm", 1), ("cpu", cpus), ("memory", memory), ("volume", 1)])?;
+    let zone = turn.world.link(vm, "zone").ok_or_else(Refusal::permission)?;
+    let networks = super::network::choose(turn, account, zone)?;
+    super::nic::forget_all(turn.world, vm);
     turn.world.give(vm, account);
+    for gone in ["group", "affinitygroups", "keypairs"] {
+        turn.world.unset(vm, gone);
+    }
+    super::network::attach_all(turn, vm, &networks);
     let volumes: Vec<Handle> = turn.world.referring("volume", "vm", vm).collect();
     volumes.into_iter().for_each(|volume| turn.world.give(volume, account));
     Ok(Outcome::Object(vm))
 }
 
+fn check_template_password(turn: &Turn<'_>, vm: Handle) -> Result<(), Refusal> {
+    if matches!(turn.world.text(vm, "state"), Some("Error" | "Expunging" | "Destroyed")) {
+        return Err(Refusal::invalid(format!("{} is not in the right state", said(turn.world, vm))));
+    }
+    let enabled = turn.world.link(vm, "template").is_some_and(|template| turn.world.flag(template, "passwordenabled"));
+    if enabled { Ok(()) } else { Err(Refusal::invalid("Fail to reset password for the Instance, the Template is not password enabled")) }
+}
+
 fn reset_password(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
-    Ok(turn.job(vm, WORK_SHORT, move |turn| {
-        let enabled = turn.world.link(vm, "template").is_some_and(|template| turn.world.flag(template, "passwordenabled"));
-        if !enabled {
-            return Err(Refusal::invalid("Fail to reset password for the Instance, the Template is not password enabled"));
-        }
+    let check = check_template_password(turn, vm);
+    Ok(turn.checked_job(vm, WORK_SHORT, check, move |turn| {
         give_password(turn.world, vm);
+        if let Some(password) = turn.arguments.text("password").map(str::to_owned) {
+            turn.world.set(vm, "password", password);
+        }
         Ok(Outcome::Object(vm))
     }))
 }
 
 fn reset_key(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
-    let keys = turn.arguments.text("keypair").or(turn.arguments.text("keypairs")).unwrap_or_default().to_owned();
+    let keys = super::key::named_pairs(turn, turn.world.owner(vm));
     if turn.world.text(vm, "state") == Some("Running") {
         return Err(Refusal::invalid(format!("{} is not in the right state for the SSH key to be reset", said(turn.world, vm))));
     }
+    let keys = keys?;
     Ok(turn.job(vm, WORK_SHORT, move |turn| {
-        turn.world.set(vm, "keypairs", keys);
+        if let Some(keys) = keys {
+            turn.world.set(vm, "keypairs", keys);
+        }
+        let enabled = turn.world.link(vm, "template").is_some_and(|template| turn.world.flag(template, "passwordenabled"));
+        if enabled {
+            give_password(turn.world, vm);
+        }
         Ok(Outcome::Object(vm))
     }))
 }
 
 fn reset_user_data(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
-    if let Some(text) = turn.arguments.text("userdata").map(str::to_owned) {
-        turn.world.set(vm, "rawuserdata", text);
+    if turn.world.text(vm, "state") != Some("Stopped") {
+        return Err(Refusal::invalid(format!("{} must be stopped for its user data to be reset", said(turn.world, vm))));
     }
-    if let Some(set) = turn.arguments.object("userdataid") {
-        turn.world.set(vm, "userdataset", set);
+    if let Some(text) = turn.arguments.text("userdata") {
+        super::key::check_user_data(turn, text)?;
     }
+    super::key::dress_with_user_data(turn, vm);
     Ok(Outcome::Object(vm))
 }
 
@@ -753,11 +1072,26 @@ fn hosts_for_migration(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if turn.caller.kind != RoleType::Admin {
         return Err(Refusal::permission());
     }
+    if turn.world.text(vm, "state") != Some("Running") {
+        return Err(Refusal::invalid(format!("{} is not running, cannot migrate it", said(turn.world, vm))));
+    }
     let from = turn.world.link(vm, "host");
     let kind = turn.world.kind("host");
-    let hosts: Vec<Handle> = turn.world.rows(kind).filter(|host| Some(*host) != from && turn.world.text(*host, "type") == Some("Routing")).collect();
     let cluster = from.and_then(|host| turn.world.link(host, "cluster"));
-    let hosts: Vec<Handle> = hosts.into_iter().filter(|host| turn.world.link(*host, "cluster") == cluster).collect();
+    let beside = |host: &Handle| {
+        Some(*host) != from && turn.world.text(*host, "type") == Some("Routing") && turn.world.link(*host, "cluster") == cluster
+    };
+    let hosts: Vec<Handle> = turn.world.rows(kind).filter(beside).collect();
+    let mut json = Json::default();
     let count = hosts.len();
-    Ok(Outcome::List(hosts, count))
+    for host in hosts {
+        json.open();
+        json.key("requiresStorageMotion");
+        json.flag(false);
+        turn.world.render_members(host, turn.viewer(), &[], &mut json);
+        json.key("suitableformigration");
+        json.flag(super::place::is_usable(turn.world, host));
+        json.close();
+    }
+    Ok(Outcome::Rendered(json.into_text(), count))
 }

@@ -3,7 +3,7 @@
 use super::Tables;
 use crate::{
     kind::{
-        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Member, Noun, PROJECT, PROJECT_ID, Shown, TAGS, always, computed,
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Member, Noun, PROJECT, PROJECT_ID, Shown, TAGS, always, computed,
         flag, linked, own,
     },
     refusal::Refusal,
@@ -53,12 +53,12 @@ const VIEW: &[Member] = &[
     DOMAIN_ID,
     DOMAIN,
     DOMAIN_PATH,
-    computed("storagetype", |world, volume, _| world.link(volume, "pool").map(|_| Shown::Text("shared".to_owned()))).root(),
+    always("storagetype", Constant::Text("shared")).root(),
     computed("diskkbsread", at_rest),
     computed("diskkbswrite", at_rest),
     computed("diskioread", at_rest),
     computed("diskiowrite", at_rest),
-    computed("hypervisor", |world, volume, _| world.link(volume, "pool").map(|_| Shown::Text("Simulator".to_owned()))).root(),
+    computed("hypervisor", hypervisor).root(),
     linked("diskofferingid", "diskoffering", "id"),
     linked("diskofferingname", "diskoffering", "name"),
     linked("diskofferingdisplaytext", "diskoffering", "displaytext"),
@@ -82,8 +82,8 @@ const VIEW: &[Member] = &[
     linked("podname", "pod", "name").root(),
     TAGS,
     HAS_ANNOTATIONS,
-    computed("jobid", |world, volume, _| world.job_on(volume).map(|job| Shown::Text(job.to_owned()))),
-    computed("jobstatus", |world, volume, _| world.job_on(volume).map(|_| Shown::Number(0))),
+    JOB_ID,
+    JOB_STATUS,
 ];
 
 /// The commands and filters of volumes.
@@ -91,14 +91,18 @@ pub(super) const TABLES: Tables = Tables {
     handlers: &[
         ("createVolume", create),
         ("uploadVolume", upload),
+        ("getUploadParamsForVolume", upload_parameters),
+        ("extractVolume", extract),
+        ("checkVolume", check_and_repair),
         ("attachVolume", attach),
         ("detachVolume", detach),
         ("resizeVolume", resize),
-        ("changeOfferingForVolume", resize),
+        ("changeOfferingForVolume", change_offering),
         ("deleteVolume", delete),
         ("destroyVolume", destroy),
         ("recoverVolume", recover),
         ("migrateVolume", migrate),
+        ("findStoragePoolsForMigration", pools_for_migration),
         ("updateVolume", update),
         ("assignVolume", assign),
     ],
@@ -107,8 +111,33 @@ pub(super) const TABLES: Tables = Tables {
     })],
 };
 
+/// The formats of images, and the hypervisors that take them.
+pub(super) const FORMATS: &[(&str, &str)] =
+    &[("QCOW2", "KVM"), ("OVA", "VMware"), ("VHD", "Hyperv"), ("VHDX", "Hyperv"), ("RAW", "Ovm"), ("VMDK", "VMware"), ("VDI", "VirtualBox")];
+/// How many data disks a machine takes.
+const DATA_DISKS_MAX: usize = 6;
+/// The device numbers of data disks: 0 is the root disk, 3 the drive for ISOs.
+const DEVICES: [i64; 8] = [1, 2, 4, 5, 6, 7, 8, 9];
+/// The least and the most GiB of a custom disk.
+const CUSTOM_GIB: std::ops::RangeInclusive<i64> = 1..=1024;
+
+/// Whether a volume's input and output are measured.
+pub(super) fn is_measured(world: &World, volume: Handle) -> bool {
+    world.link(volume, "vm").is_some() && world.link(volume, "pool").is_some()
+}
+
 fn at_rest(world: &World, volume: Handle, _: crate::kind::Viewer) -> Option<Shown> {
-    world.link(volume, "vm").map(|_| Shown::Number(0))
+    is_measured(world, volume).then_some(Shown::Number(0))
+}
+
+/// Where a volume is on no storage yet, servers guess from its format.
+fn hypervisor(world: &World, volume: Handle, _: crate::kind::Viewer) -> Option<Shown> {
+    let word = match (world.link(volume, "pool"), world.text(volume, "type")) {
+        (Some(_), _) => "Simulator",
+        (None, Some("ROOT")) => "Ovm",
+        (None, _) => "None",
+    };
+    Some(Shown::Text(word.to_owned()))
 }
 
 /// Makes the root disk of a machine, and its data disk where one was asked for.
@@ -149,6 +178,50 @@ pub(crate) fn make_root(turn: &mut Turn<'_>, vm: Handle, template: Handle, numbe
     }
 }
 
+/// Gives a machine a new root disk from its template. The old one stays for a while, detached and destroyed.
+pub(crate) fn renew_root(turn: &mut Turn<'_>, vm: Handle, runs: bool) {
+    let old = turn.world.referring("volume", "vm", vm).find(|volume| turn.world.text(*volume, "type") == Some("ROOT"));
+    let Some(old) = old else { return };
+    let template = turn.world.link(vm, "template");
+    let size = template.map_or(0, |template| turn.world.number(template, "size")).max(turn.world.number(old, "size"));
+    let asked = turn.arguments.number("rootdisksize").map(|gib| gib * GIB);
+    let stamp = turn.world.timestamp();
+    let mut fields: Vec<(&str, Datum)> = vec![
+        ("name", turn.world.string(old, "name").into()),
+        ("type", "ROOT".into()),
+        ("deviceid", 0.into()),
+        ("vm", vm.into()),
+        ("size", asked.unwrap_or(size).into()),
+        ("state", "Allocated".into()),
+        ("attached", stamp.into()),
+    ];
+    for field in ["zone", "offering"] {
+        if let Some(target) = turn.world.link(old, field) {
+            fields.push((field, target.into()));
+        }
+    }
+    if let Some(template) = template {
+        fields.push(("template", template.into()));
+    }
+    let kind = turn.world.kind("volume");
+    let owner = turn.world.owner(vm);
+    let root = turn.world.insert(kind, owner, &fields);
+    if runs {
+        place(turn.world, root);
+    }
+    if turn.world.link(old, "pool").is_none() {
+        turn.world.remove(old);
+        return;
+    }
+    detach_from(turn.world, old);
+    turn.world.set(old, "type", "DATADISK");
+    turn.world.set(old, "state", "Destroy");
+    turn.world.set(old, "destroyed", true);
+    if turn.arguments.flag("expunge") {
+        turn.world.remove(old);
+    }
+}
+
 /// Puts the volumes of a machine onto storage.
 pub(crate) fn ready(world: &mut World, vm: Handle) {
     let volumes: Vec<Handle> = world.referring("volume", "vm", vm).collect();
@@ -160,14 +233,16 @@ pub(crate) fn place(world: &mut World, volume: Handle) {
     if world.link(volume, "pool").is_none() {
         let pools = world.kind("storagepool");
         let number = volume.row as usize;
-        let up: Vec<Handle> = world.rows(pools).filter(|pool| world.text(*pool, "state") == Some("Up") && !trouble::is_full(world, *pool)).collect();
+        // A machine's disks are where its host can reach them.
+        let cluster = world.link(volume, "vm").and_then(|vm| world.link(vm, "host")).and_then(|host| world.link(host, "cluster"));
+        let usable = |pool: &Handle| {
+            matches!(world.text(*pool, "state"), None | Some("Up"))
+                && !trouble::is_full(world, *pool)
+                && cluster.is_none_or(|cluster| world.link(*pool, "cluster").is_none_or(|of| of == cluster))
+        };
+        let up: Vec<Handle> = world.rows(pools).filter(usable).collect();
         if let Some(pool) = number.checked_rem(up.len()).and_then(|at| up.get(at)).copied() {
-            world.set(volume, "pool", pool);
-            for name in ["cluster", "pod"] {
-                if let Some(target) = world.link(pool, name) {
-                    world.set(volume, name, target);
-                }
-            }
+            put_on(world, volume, pool);
         }
         let path = crate::world::id_text(world.fresh_id());
         world.set(volume, "path", path);
@@ -175,60 +250,164 @@ pub(crate) fn place(world: &mut World, volume: Handle) {
     world.set(volume, "state", "Ready");
 }
 
-fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let owner = turn.new_owner()?;
+/// Writes down which pool a volume is on, and that its template has a copy there.
+fn put_on(world: &mut World, volume: Handle, pool: Handle) {
+    world.set(volume, "pool", pool);
+    for name in ["cluster", "pod"] {
+        match world.link(pool, name) {
+            Some(target) => world.set(volume, name, target),
+            None => world.unset(volume, name),
+        }
+    }
+    if let Some(template) = world.link(volume, "template") {
+        super::image::keep_on_pool(world, template, pool);
+    }
+}
+
+/// Moves a volume to another pool, where it has another path.
+pub(crate) fn move_to(world: &mut World, volume: Handle, pool: Handle) {
+    put_on(world, volume, pool);
+    let path = crate::world::id_text(world.fresh_id());
+    world.set(volume, "path", path);
+}
+
+/// What a new volume is made with: its size in bytes, its offering, its snapshot and its zone.
+struct Make {
+    size: i64,
+    offering: Option<Handle>,
+    snapshot: Option<Handle>,
+    zone: Option<Handle>,
+}
+
+fn read_make(turn: &Turn<'_>) -> Result<Make, Refusal> {
+    let world = &*turn.world;
     let snapshot = turn.arguments.object("snapshotid");
     let offering = turn.arguments.object("diskofferingid");
-    if snapshot.is_none() && offering.is_none() {
+    let gib = turn.arguments.number("size");
+    if offering.is_none() && snapshot.is_none() {
         return Err(Refusal::invalid("Missing parameter(s),either a positive volume size or a valid disk offering id must be specified."));
     }
-    let custom = offering.is_some_and(|offering| turn.world.flag(offering, "iscustomized"));
-    let size = match (turn.arguments.number("size"), snapshot) {
+    let custom = offering.is_some_and(|offering| world.flag(offering, "iscustomized"));
+    if let Some(snapshot) = snapshot
+        && world.text(snapshot, "state") != Some("BackedUp")
+    {
+        return Err(Refusal::invalid(format!("Snapshot id={} is not in BackedUp state yet and can't be used for volume creation", world.id(snapshot))));
+    }
+    if offering.is_some_and(|offering| world.text(offering, "state") == Some("Inactive")) {
+        return Err(Refusal::invalid("Please specify a valid disk offering."));
+    }
+    let size = match (gib, snapshot) {
         (None, None) if custom => return Err(Refusal::invalid("This disk offering requires a custom size specified")),
-        (Some(gib), _) if custom && gib > 0 => gib * GIB,
-        (_, Some(snapshot)) => turn.world.number(snapshot, "virtualsize"),
-        _ => offering.map_or(0, |offering| turn.world.number(offering, "disksize")) * GIB,
+        (Some(gib), None) if custom && !CUSTOM_GIB.contains(&gib) => {
+            let (least, most) = (CUSTOM_GIB.start(), CUSTOM_GIB.end());
+            return Err(Refusal::invalid(format!("Volume size: {gib} GB is out of the allowed range of {least} to {most}")));
+        }
+        (Some(_), None) if !custom => return Err(Refusal::invalid("This disk offering does not allow custom size")),
+        (Some(gib), Some(snapshot)) if custom => (gib * GIB).max(world.number(snapshot, "virtualsize")),
+        (_, Some(snapshot)) => world.number(snapshot, "virtualsize"),
+        (Some(gib), None) => gib * GIB,
+        (None, None) => offering.map_or(0, |offering| world.number(offering, "disksize")) * GIB,
     };
-    super::limit::check(turn, owner, &[("volume", 1), ("primary_storage", size / GIB)])?;
-    let zone = turn
-        .arguments
-        .object("zoneid")
-        .or_else(|| snapshot.and_then(|snapshot| turn.world.link(snapshot, "zone")))
-        .or_else(|| super::place::only_zone(turn.world));
-    let name = turn.arguments.text("name").unwrap_or("volume").to_owned();
+    let zone = turn.arguments.object("zoneid").or_else(|| world.link(snapshot?, "zone")).or_else(|| super::place::only_zone(world));
+    if !turn.caller.is_root() && zone.is_some_and(|zone| world.text(zone, "allocationstate") == Some("Disabled")) {
+        return Err(Refusal::forbidden("Cannot perform this operation, Zone is currently disabled"));
+    }
+    Ok(Make { size, offering, snapshot, zone })
+}
+
+fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let owner = turn.new_owner()?;
+    let make = read_make(turn)?;
+    super::limit::check(turn, owner, &[("volume", 1), ("primary_storage", make.size / GIB)])?;
+    let name = turn.arguments.text("name").map(str::to_owned).unwrap_or_else(|| crate::world::id_text(turn.world.fresh_id()));
     let kind = turn.world.kind("volume");
-    let volume =
-        turn.world.insert(kind, Some(owner), &[("name", name.into()), ("type", "DATADISK".into()), ("size", size.into()), ("state", "Allocated".into())]);
-    for (field, target) in [("zone", zone), ("diskoffering", offering), ("snapshot", snapshot)] {
+    let fields: [(&str, Datum); 4] = [("name", name.into()), ("type", "DATADISK".into()), ("size", make.size.into()), ("state", "Allocated".into())];
+    let volume = turn.world.insert(kind, Some(owner), &fields);
+    // What is made from a snapshot has the offering of the snapshot's volume, unless told otherwise.
+    let source = make.snapshot.and_then(|snapshot| turn.world.link(snapshot, "volume"));
+    let offering = make.offering.or_else(|| turn.world.link(source?, "diskoffering"));
+    for (field, target) in [("zone", make.zone), ("diskoffering", offering), ("snapshot", make.snapshot)] {
         if let Some(target) = target {
             turn.world.set(volume, field, target);
         }
     }
+    let vm = turn.arguments.object("virtualmachineid");
+    if make.snapshot.is_some() {
+        turn.world.set(volume, "state", "Creating");
+    }
     Ok(turn.making(volume, WORK_SHORT, move |turn| {
-        if snapshot.is_some() {
+        if make.snapshot.is_some() {
             place(turn.world, volume);
         }
-        if let Some(vm) = turn.arguments.object("virtualmachineid") {
+        if let Some(vm) = vm {
+            check_attach(turn, volume, vm)?;
             attach_to(turn.world, volume, vm, None);
         }
         Ok(Outcome::Object(volume))
     }))
 }
 
+/// Whether some host of the zone takes disks of a format. Simulated hosts take none; where people try things, they do.
+pub(super) fn check_format(turn: &Turn<'_>, format: &str) -> Result<(), Refusal> {
+    let known = FORMATS.iter().find(|(word, _)| word.eq_ignore_ascii_case(format));
+    let Some((word, hypervisor)) = known else { return Err(Refusal::invalid(format!("No enum constant for the image format {format}"))) };
+    if turn.server.options.scene == crate::options::Scene::Furnished {
+        return Ok(());
+    }
+    Err(Refusal::invalid(format!("The {hypervisor} hypervisor supported for {word} file format, is not found on the zone")))
+}
+
 fn upload(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let owner = turn.new_owner()?;
     let zone = turn.target("zoneid")?;
     let name = turn.needed("name")?;
+    let check = check_format(turn, &turn.needed("format")?).and_then(|()| super::limit::check(turn, owner, &[("volume", 1)]));
+    if let Err(refusal) = check {
+        return Ok(turn.failing(owner, refusal));
+    }
     let kind = turn.world.kind("volume");
     let fields: [(&str, Datum); 5] =
         [("name", name.into()), ("type", "DATADISK".into()), ("size", GIB.into()), ("state", "Uploaded".into()), ("zone", zone.into())];
     let volume = turn.world.insert(kind, Some(owner), &fields);
+    if let Some(offering) = turn.arguments.object("diskofferingid") {
+        turn.world.set(volume, "diskoffering", offering);
+    }
     Ok(turn.job(volume, WORK_SHORT, move |_| Ok(Outcome::Object(volume))))
+}
+
+fn upload_parameters(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let owner = turn.new_owner()?;
+    let zone = turn.target("zoneid")?;
+    check_format(turn, &turn.needed("format")?)?;
+    super::limit::check(turn, owner, &[("volume", 1)])?;
+    let name = turn.needed("name")?;
+    let kind = turn.world.kind("volume");
+    let fields: [(&str, Datum); 5] =
+        [("name", name.into()), ("type", "DATADISK".into()), ("size", GIB.into()), ("state", "NotUploaded".into()), ("zone", zone.into())];
+    let volume = turn.world.insert(kind, Some(owner), &fields);
+    Ok(super::image::upload_ticket(turn, volume))
+}
+
+fn extract(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let volume = turn.target("id")?;
+    let check = match turn.world.text(volume, "state") {
+        Some("Ready" | "Uploaded") => {
+            let runs = turn.world.link(volume, "vm").is_some_and(|vm| turn.world.text(vm, "state") != Some("Stopped"));
+            if runs { Err(Refusal::invalid("The volume is attached to a machine that is not stopped")) } else { Ok(()) }
+        }
+        state => Err(Refusal::invalid(format!("The volume is {}, so there is nothing to extract", state.unwrap_or_default()))),
+    };
+    Ok(turn.checked_job(volume, WORK_SHORT, check, move |turn| Ok(super::image::download_ticket(turn, volume))))
+}
+
+fn check_and_repair(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let volume = turn.target("id")?;
+    Ok(turn.failing(volume, Refusal::invalid("Check and Repair volumes is supported only for KVM hypervisor")))
 }
 
 fn attach_to(world: &mut World, volume: Handle, vm: Handle, device: Option<i64>) {
     let taken: Vec<i64> = world.referring("volume", "vm", vm).map(|other| world.number(other, "deviceid")).collect();
-    let free = (1..=i64::from(u8::MAX)).find(|number| !taken.contains(number)).unwrap_or(1);
+    let free = DEVICES.into_iter().find(|number| !taken.contains(number)).unwrap_or(1);
     world.set(volume, "vm", vm);
     world.set(volume, "deviceid", device.unwrap_or(free));
     let stamp = world.timestamp();
@@ -243,60 +422,156 @@ pub(crate) fn detach_from(world: &mut World, volume: Handle) {
     }
 }
 
+fn has_snapshots(world: &World, vm: Handle) -> bool {
+    world.referring("vmsnapshot", "vm", vm).next().is_some()
+}
+
+/// Whether a volume can be attached to a machine, in the server's order of checks.
+fn check_attach(turn: &Turn<'_>, volume: Handle, vm: Handle) -> Result<(), Refusal> {
+    let world = &*turn.world;
+    if world.link(volume, "vm").is_some() {
+        return Err(Refusal::invalid("Please specify a volume that is not attached to any VM."));
+    }
+    if !matches!(world.text(volume, "state"), Some("Allocated" | "Ready" | "Uploaded")) {
+        return Err(Refusal::invalid("Volume state must be in Allocated, Ready or in Uploaded state"));
+    }
+    if !matches!(world.text(vm, "state"), Some("Running" | "Stopped")) {
+        return Err(Refusal::invalid("Please specify a VM that is either running or stopped."));
+    }
+    if world.owner(volume) != world.owner(vm) {
+        return Err(Refusal::invalid("The volume and the machine belong to different accounts"));
+    }
+    if world.link(volume, "zone") != world.link(vm, "zone") {
+        return Err(Refusal::invalid("Please specify a VM that is in the same zone as the volume."));
+    }
+    let taken: Vec<i64> = world.referring("volume", "vm", vm).map(|other| world.number(other, "deviceid")).collect();
+    if taken.iter().filter(|device| **device != 0).count() >= DATA_DISKS_MAX {
+        return Err(Refusal::invalid(format!("The specified VM already has the maximum number of data disks ({DATA_DISKS_MAX}). Please specify another VM.")));
+    }
+    match turn.arguments.number("deviceid") {
+        Some(0) => return Err(Refusal::invalid("Vm already has root volume attached to it")),
+        Some(device) if taken.contains(&device) || !DEVICES.contains(&device) => {
+            return Err(Refusal::failed(format!("deviceId {device} is used by vm {}", world.id(vm))));
+        }
+        _ => {}
+    }
+    if has_snapshots(world, vm) {
+        return Err(Refusal::invalid("Unable to attach volume, please specify a VM that does not have VM snapshots"));
+    }
+    Ok(())
+}
+
 fn attach(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let volume = turn.target("id")?;
     let vm = turn.target("virtualmachineid")?;
     let device = turn.arguments.number("deviceid");
-    Ok(turn.job(volume, WORK_SHORT, move |turn| {
-        if turn.world.link(volume, "vm").is_some() {
-            return Err(Refusal::invalid("Please specify a volume that is not attached to any VM."));
-        }
-        if !matches!(turn.world.text(vm, "state"), Some("Running" | "Stopped")) {
-            return Err(Refusal::invalid("Please specify a VM that is either running or stopped."));
-        }
+    let check = check_attach(turn, volume, vm);
+    let job = turn.checked_job(volume, WORK_SHORT, check, move |turn| {
+        // Others may have been quicker since the job began.
+        check_attach(turn, volume, vm)?;
         attach_to(turn.world, volume, vm, device);
         Ok(Outcome::Object(volume))
-    }))
+    });
+    Ok(Turn::queued(job, Some(vm)))
 }
 
-fn detach(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+/// The volume that a call to detach names.
+fn detachable(turn: &Turn<'_>) -> Result<Handle, Refusal> {
     let by_vm = turn.arguments.object("virtualmachineid").and_then(|vm| {
         let device = turn.arguments.number("deviceid")?;
         turn.world.referring("volume", "vm", vm).find(|volume| turn.world.number(*volume, "deviceid") == device)
     });
-    let Some(volume) = turn.arguments.object("id").or(by_vm) else {
-        return Err(Refusal::invalid("Please specify the volume id or the virtual machine id with the device id"));
-    };
-    Ok(turn.job(volume, WORK_SHORT, move |turn| {
-        if turn.world.link(volume, "vm").is_none() {
-            return Err(Refusal::invalid("The specified volume is not attached to a VM."));
-        }
-        if turn.world.text(volume, "type") == Some("ROOT") {
-            return Err(Refusal::invalid("Please specify a data volume or a root volume of a stopped VM."));
-        }
-        detach_from(turn.world, volume);
-        Ok(Outcome::Object(volume))
-    }))
+    let asked = turn.arguments.object("id").or(by_vm);
+    asked.ok_or_else(|| Refusal::invalid("Please provide either a volume id, or a tuple(device id, instance id)"))
 }
 
-fn resize(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let volume = turn.target("id")?;
+fn check_detach(world: &World, volume: Handle) -> Result<(), Refusal> {
+    let Some(vm) = world.link(volume, "vm") else { return Err(Refusal::invalid("The specified volume is not attached to a VM.")) };
+    let state = world.text(vm, "state");
+    if !matches!(state, Some("Running" | "Stopped" | "Destroyed")) {
+        return Err(Refusal::invalid("Please specify a VM that is either running or stopped."));
+    }
+    if world.text(volume, "type") == Some("ROOT") && state != Some("Stopped") {
+        return Err(Refusal::invalid("Please specify a data volume or a root volume of a stopped VM."));
+    }
+    if has_snapshots(world, vm) {
+        return Err(Refusal::invalid("Unable to detach volume, please specify a volume attached to a machine without snapshots"));
+    }
+    Ok(())
+}
+
+fn detach(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let volume = match detachable(turn) {
+        Ok(volume) => volume,
+        Err(refusal) => return Ok(turn.failing(turn.caller.account, refusal)),
+    };
+    let check = check_detach(turn.world, volume);
+    let vm = turn.world.link(volume, "vm");
+    let job = turn.checked_job(volume, WORK_SHORT, check, move |turn| {
+        check_detach(turn.world, volume)?;
+        detach_from(turn.world, volume);
+        Ok(Outcome::Object(volume))
+    });
+    Ok(Turn::queued(job, vm))
+}
+
+/// The size in bytes that a volume is to have, if it may have it.
+fn check_resize(turn: &Turn<'_>, volume: Handle) -> Result<i64, Refusal> {
+    let world = &*turn.world;
+    let state = world.text(volume, "state").unwrap_or_default();
+    if !matches!(state, "Ready" | "Allocated") {
+        return Err(Refusal::invalid(format!("Volume should be in ready or allocated state before attempting a resize. Volume {} was in state {state}.", world.id(volume))));
+    }
+    let vm = world.link(volume, "vm");
+    if vm.is_some_and(|vm| has_snapshots(world, vm)) {
+        return Err(Refusal::invalid("A volume of a machine that has snapshots cannot be resized"));
+    }
     let offering = turn.arguments.object("diskofferingid");
-    let fixed = offering.filter(|offering| !turn.world.flag(*offering, "iscustomized")).map(|offering| turn.world.number(offering, "disksize"));
-    let old = turn.world.number(volume, "size");
-    let new = fixed.or(turn.arguments.number("size")).map_or(old, |gib| gib * GIB);
+    let (asked, old) = (turn.arguments.number("size"), world.number(volume, "size"));
+    let fixed = offering.filter(|offering| !world.flag(*offering, "iscustomized")).map(|offering| world.number(offering, "disksize"));
+    let custom = offering.is_some_and(|offering| world.flag(offering, "iscustomized"));
+    if offering.is_none() && asked.is_none() || custom && asked.is_none() {
+        return Err(Refusal::invalid("No new size was told: give a size or a disk offering that has one"));
+    }
+    let new = fixed.or(asked).map_or(old, |gib| gib * GIB);
+    if asked.is_some_and(|gib| !CUSTOM_GIB.contains(&gib)) {
+        return Err(Refusal::invalid(format!("Requested size out of range: {}", asked.unwrap_or_default())));
+    }
     if new < old && !turn.arguments.flag("shrinkok") {
         return Err(Refusal::invalid(format!(
             "Going from existing size of {old} to size of {new} would shrink the volume.Need to sign off by supplying the shrinkok parameter with value of true."
         )));
     }
-    Ok(turn.job(volume, WORK_SHORT, move |turn| {
+    let owner = world.owner(volume).unwrap_or(turn.caller.account);
+    super::limit::check(turn, owner, &[("primary_storage", (new - old).max(0) / GIB)])?;
+    Ok(new)
+}
+
+fn resize(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let volume = turn.target("id")?;
+    let offering = turn.arguments.object("diskofferingid");
+    let new = match check_resize(turn, volume) {
+        Ok(new) => new,
+        Err(refusal) => return Ok(turn.failing(volume, refusal)),
+    };
+    let vm = turn.world.link(volume, "vm");
+    let job = turn.job(volume, WORK_SHORT, move |turn| {
         turn.world.set(volume, "size", new);
         if let Some(offering) = offering {
             turn.world.set(volume, "diskoffering", offering);
         }
         Ok(Outcome::Object(volume))
-    }))
+    });
+    Ok(Turn::queued(job, vm))
+}
+
+fn change_offering(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let volume = turn.target("id")?;
+    let offering = turn.target("diskofferingid")?;
+    if turn.world.link(volume, "diskoffering") == Some(offering) && !turn.world.flag(offering, "iscustomized") {
+        return Ok(turn.failing(volume, Refusal::invalid("The volume has that offering already")));
+    }
+    resize(turn)
 }
 
 fn check_removable(world: &World, volume: Handle) -> Result<(), Refusal> {
@@ -310,33 +585,51 @@ fn check_removable(world: &World, volume: Handle) -> Result<(), Refusal> {
     if world.link(volume, "vm").is_some() {
         return Err(Refusal::invalid("Please specify a volume that is not attached to any VM."));
     }
+    if matches!(world.text(volume, "state"), Some("Creating" | "Snapshotting" | "Migrating" | "Resizing" | "Attaching")) {
+        return Err(Refusal::invalid("Please specify a volume that is not being worked on."));
+    }
     Ok(())
 }
 
 fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let volume = turn.target("id")?;
     check_removable(turn.world, volume)?;
-    turn.world.remove(volume);
+    forget(turn.world, volume);
     Ok(Outcome::Success)
+}
+
+fn check_destroyable(turn: &Turn<'_>, volume: Handle) -> Result<(), Refusal> {
+    check_removable(turn.world, volume)?;
+    let never_used = matches!(turn.world.text(volume, "state"), Some("Allocated" | "Uploaded"));
+    if never_used && !turn.arguments.flag("expunge") {
+        return Err(Refusal::invalid("The volume in Allocated/Uploaded state can only be expunged not destroyed/recovered"));
+    }
+    Ok(())
 }
 
 fn destroy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let volume = turn.target("id")?;
     let expunges = turn.arguments.flag("expunge");
-    Ok(turn.job(volume, WORK_SHORT, move |turn| {
-        check_removable(turn.world, volume)?;
+    let check = check_destroyable(turn, volume);
+    Ok(turn.checked_job(volume, WORK_SHORT, check, move |turn| {
+        check_destroyable(turn, volume)?;
         if expunges {
             let shown = turn.body(&Outcome::Object(volume));
-            turn.world.remove(volume);
+            forget(turn.world, volume);
             return Ok(Outcome::Flat(shown));
-        }
-        if matches!(turn.world.text(volume, "state"), Some("Allocated" | "Uploaded")) {
-            return Err(Refusal::invalid("The volume in Allocated/Uploaded state can only be expunged not destroyed/recovered"));
         }
         turn.world.set(volume, "state", "Destroy");
         turn.world.set(volume, "destroyed", true);
         Ok(Outcome::Object(volume))
     }))
+}
+
+/// Takes a volume and its policies out of the world; its snapshots stay.
+fn forget(world: &mut World, volume: Handle) {
+    let policies: Vec<Handle> = world.referring("snapshotpolicy", "volume", volume).collect();
+    policies.into_iter().for_each(|policy| world.remove(policy));
+    world.set(volume, "state", "Expunged");
+    world.remove(volume);
 }
 
 fn recover(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -349,18 +642,66 @@ fn recover(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(Outcome::Object(volume))
 }
 
+fn check_migrate(turn: &Turn<'_>, volume: Handle, pool: Handle) -> Result<(), Refusal> {
+    let world = &*turn.world;
+    if world.text(volume, "state") != Some("Ready") {
+        return Err(Refusal::invalid("Volume must be in ready state"));
+    }
+    let runs = world.link(volume, "vm").is_some_and(|vm| world.text(vm, "state") == Some("Running"));
+    if runs && !turn.arguments.flag("livemigrate") {
+        return Err(Refusal::invalid("The volume is attached to a running machine: ask for a live migration, or detach it first"));
+    }
+    if world.link(volume, "vm").is_some_and(|vm| has_snapshots(world, vm)) {
+        return Err(Refusal::invalid("Volume cannot be migrated, please remove all VM snapshots for VM to which this volume is attached"));
+    }
+    if world.link(volume, "pool") == Some(pool) {
+        return Err(Refusal::invalid(format!("Volume {} is already on the destination storage pool", world.id(volume))));
+    }
+    if !matches!(world.text(pool, "state"), None | Some("Up")) {
+        return Err(Refusal::invalid("Cannot migrate volume to the destination storage pool: it is not up"));
+    }
+    Ok(())
+}
+
 fn migrate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let volume = turn.target("volumeid")?;
     let pool = turn.target("storageid")?;
-    Ok(turn.job(volume, WORK_SHORT, move |turn| {
-        turn.world.set(volume, "pool", pool);
-        for name in ["cluster", "pod"] {
-            if let Some(target) = turn.world.link(pool, name) {
-                turn.world.set(volume, name, target);
-            }
+    let check = check_migrate(turn, volume, pool);
+    let vm = turn.world.link(volume, "vm");
+    let job = turn.checked_job(volume, WORK_SHORT, check, move |turn| {
+        move_to(turn.world, volume, pool);
+        if vm.is_none() {
+            // Servers copy a detached volume into a new row and lose sight of the job's object.
+            turn.world.disown_jobs(volume);
         }
         Ok(Outcome::Object(volume))
-    }))
+    });
+    Ok(Turn::queued(job, vm.or(Some(volume))))
+}
+
+fn pools_for_migration(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let volume = turn.target("id")?;
+    let now = turn.world.link(volume, "pool");
+    if now.is_none() {
+        return Ok(Outcome::Rendered(String::new(), 0));
+    }
+    let kind = turn.world.kind("storagepool");
+    let cluster = turn.world.link(volume, "vm").filter(|vm| turn.world.text(*vm, "state") == Some("Running")).and(now).and_then(|pool| turn.world.link(pool, "cluster"));
+    let others = turn.world.rows(kind).filter(|pool| Some(*pool) != now && cluster.is_none_or(|cluster| turn.world.link(*pool, "cluster") == Some(cluster)));
+    let without: Vec<crate::world::Key> = ["usediops", "storagecapabilities", "details", "hasannotations", "tags"].into_iter().filter_map(|name| turn.world.known_key(name)).collect();
+    let mut json = crate::json::Json::default();
+    let mut count = 0;
+    for pool in others {
+        json.open();
+        turn.world.render_members(pool, turn.viewer(), &without, &mut json);
+        json.key("suitableformigration");
+        json.flag(matches!(turn.world.text(pool, "state"), None | Some("Up")));
+        json.key("jobstatus");
+        json.number(0);
+        json.close();
+        count += 1;
+    }
+    Ok(Outcome::Rendered(json.into_text(), count))
 }
 
 fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -378,8 +719,27 @@ fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 fn assign(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let volume = turn.target("volumeid")?;
-    check_removable(turn.world, volume)?;
-    let account = turn.arguments.object("accountid").map_or_else(|| turn.new_owner(), Ok)?;
+    let said = turn.world.id(volume);
+    let refuse = |why: &str| Err(Refusal::failed(format!("Assign volume command for volume [{said}] failed due to [{why}].")));
+    let account = match (turn.arguments.object("accountid"), turn.arguments.object("projectid")) {
+        (None, None) => return Err(Refusal::argument("An account or a project to give the volume to must be told")),
+        (Some(_), Some(_)) => return Err(Refusal::argument("Only one of an account and a project can be told")),
+        (Some(account), None) => account,
+        (None, Some(_)) => turn.new_owner()?,
+    };
+    if turn.world.referring("snapshot", "volume", volume).next().is_some() {
+        return refuse("The volume has snapshots. Remove them before assigning it to another account.");
+    }
+    if turn.world.link(volume, "vm").is_some() {
+        return refuse("The volume is attached to a machine. Detach it before assigning it to another account.");
+    }
+    if matches!(turn.world.text(volume, "state"), Some("Destroy" | "Expunged")) {
+        return refuse("The volume is destroyed.");
+    }
+    if turn.world.owner(volume) == Some(account) {
+        return refuse("The volume belongs to that account already.");
+    }
+    super::limit::check(turn, account, &[("volume", 1), ("primary_storage", turn.world.number(volume, "size") / GIB)])?;
     turn.world.give(volume, account);
     Ok(Outcome::Object(volume))
 }

@@ -356,10 +356,6 @@ impl World {
         if !table.remove(handle.row) {
             return;
         }
-        let id = id_in(&self.tables, handle);
-        if let Ok(found) = self.ids.find_entry(hash_of(id), |known| *known == handle) {
-            found.remove();
-        }
         self.tags.remove(&handle);
     }
 
@@ -418,6 +414,11 @@ impl World {
 
     /// The row with this id.
     pub(crate) fn by_id(&self, id: u128) -> Option<Handle> {
+        self.by_id_once(id).filter(|handle| self.is_alive(*handle))
+    }
+
+    /// The row with this id, removed or not.
+    pub(crate) fn by_id_once(&self, id: u128) -> Option<Handle> {
         self.ids.find(hash_of(id), |known| id_in(&self.tables, *known) == id).copied()
     }
 

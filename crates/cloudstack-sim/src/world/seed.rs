@@ -422,6 +422,9 @@ fn images(world: &mut World, (zone, furnished): (Handle, bool), catalog: &Catalo
             ("hypervisor", "Simulator".into()),
             ("passwordenabled", (at == 1).into()),
             ("sshkeyenabled", (at > 0).into()),
+            ("requireshvm", false.into()),
+            ("checksum", "".into()),
+            ("url", "http://nfs1.lab.vmops.com/templates/centos53-x86_64/latest/centos.vhd.bz2".into()),
         ];
         if let Some(os) = types.get(at) {
             fields.push(("ostype", (*os).into()));
@@ -429,7 +432,7 @@ fn images(world: &mut World, (zone, furnished): (Handle, bool), catalog: &Catalo
         let template = world.insert(kind, system, &fields);
         first = first.or(Some(template));
     }
-    let fields: [(&str, Datum); 9] = [
+    let fields: [(&str, Datum); 14] = [
         ("name", "SystemVM Template (simulator)".into()),
         ("displaytext", "SystemVM Template (simulator)".into()),
         ("isready", true.into()),
@@ -439,19 +442,42 @@ fn images(world: &mut World, (zone, furnished): (Handle, bool), catalog: &Catalo
         ("status", "Download Complete".into()),
         ("templatetype", "SYSTEM".into()),
         ("hypervisor", "Simulator".into()),
+        ("size", (2 * GIB).into()),
+        ("physicalsize", (2 * GIB).into()),
+        ("requireshvm", false.into()),
+        ("checksum", "".into()),
+        ("url", "http://nfs1.lab.vmops.com/templates/routing/debian/latest/systemvm.vhd.bz2".into()),
     ];
-    world.insert(kind, system, &fields);
+    let system_template = world.insert(kind, system, &fields);
+    if let Some(os) = world.find("ostype", "description", "Debian GNU/Linux 5.0 (64-bit)") {
+        world.set(system_template, "ostype", os);
+    }
+    let pool = world.rows(world.kind("storagepool")).next();
+    if let Some(pool) = pool {
+        world.set(system_template, "pools", Datum::Links(vec![pool].into()));
+    }
     // Templates of other hypervisors are known to every server and downloaded to none of these zones.
-    for hypervisor in ["XenServer", "KVM", "VMware"] {
-        let fields: [(&str, Datum); 4] =
-            [("name", format!("CentOS ({hypervisor})").into()), ("hypervisor", hypervisor.into()), ("isready", false.into()), ("hidden", true.into())];
+    for hypervisor in ["KVM", "VMware", "XenServer"] {
+        let name = format!("CentOS 5.6(64-bit) no GUI ({hypervisor})");
+        let fields: [(&str, Datum); 7] = [
+            ("name", name.as_str().into()),
+            ("displaytext", name.as_str().into()),
+            ("hypervisor", hypervisor.into()),
+            ("format", "VHD".into()),
+            ("templatetype", "BUILTIN".into()),
+            ("isready", false.into()),
+            ("hidden", true.into()),
+        ];
         let template = world.insert(kind, system, &fields);
         if let Some(os) = types.first() {
             world.set(template, "ostype", *os);
         }
     }
     let iso = world.kind("iso");
-    let tools: [(&str, Datum); 5] = [
+    let tools: [(&str, Datum); 8] = [
+        ("bootable", false.into()),
+        ("isbundled", true.into()),
+        ("status", "Processing".into()),
         ("name", "xs-tools.iso".into()),
         ("displaytext", "XenServer Tools Installer ISO (xen-pv-drv-iso)".into()),
         ("ispublic", true.into()),
