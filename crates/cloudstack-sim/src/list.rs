@@ -384,6 +384,11 @@ impl Page {
         Ok(Self { skip: (page - 1).saturating_mul(size), take: size })
     }
 
+    /// The page of something that is no row.
+    pub(crate) fn part<T>(self, items: Vec<T>) -> Vec<T> {
+        items.into_iter().skip(self.skip).take(self.take).collect()
+    }
+
     /// Cuts the page out.
     pub(crate) fn cut(self, rows: Vec<Handle>) -> Outcome {
         let count = rows.len();
@@ -395,6 +400,12 @@ impl Page {
 pub(crate) fn argument_is(turn: &Turn<'_>, parameter: &str, object: Option<Handle>) -> bool {
     let given = turn.arguments.object(parameter).or_else(|| turn.arguments.text(parameter).and_then(parse_id).and_then(|id| turn.world.by_id(id)));
     given.is_some() && given == object
+}
+
+/// Whether a text contains what an argument asks for, with SQL's wildcards, in any case.
+pub(crate) fn argument_contains(turn: &Turn<'_>, parameter: &str, text: Option<&str>) -> bool {
+    let wanted = turn.arguments.text(parameter).unwrap_or_default().to_lowercase();
+    text.is_some_and(|text| like(&text.to_lowercase(), &format!("%{wanted}%")))
 }
 
 #[cfg(test)]

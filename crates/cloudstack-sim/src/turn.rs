@@ -326,16 +326,22 @@ impl Turn<'_> {
         json.into_text()
     }
 
-    /// The members that the argument `details` leaves out, or the command itself.
+    /// The members that the argument `details` leaves out, or the command itself, and those that are shown only where somebody asks for
+    /// them.
     fn without(&self) -> Vec<crate::world::Key> {
-        use crate::nouns::{DETAIL_MEMBERS, FIXED_DETAILS, UNMEASURED};
+        use crate::nouns::{DETAIL_MEMBERS, FIXED_DETAILS, HOST_MEMBERS, UNMEASURED};
         let command = self.command.name.as_str();
         let fixed = FIXED_DETAILS.iter().find(|(name, _)| *name == command).map(|(_, detail)| vec![*detail]);
         let wanted = fixed.unwrap_or_else(|| self.arguments.list("details"));
         let mut dropped: Vec<&str> = UNMEASURED.iter().filter(|(name, _)| *name == command).map(|(_, member)| *member).collect();
+        if !self.arguments.flag("showcapacities") {
+            dropped.push("capacity");
+        }
         if !wanted.is_empty() && !wanted.contains(&"all") {
-            let kept: Vec<&str> = DETAIL_MEMBERS.iter().filter(|(detail, _)| wanted.contains(detail)).flat_map(|(_, members)| members.iter().copied()).collect();
-            dropped.extend(DETAIL_MEMBERS.iter().flat_map(|(_, members)| members.iter().copied()).filter(|member| !kept.contains(member)));
+            let details = if command.starts_with("listHosts") { HOST_MEMBERS } else { DETAIL_MEMBERS };
+            let is_wanted = |needed: &str| needed.split(' ').any(|detail| wanted.contains(&detail));
+            let kept: Vec<&str> = details.iter().filter(|(needed, _)| is_wanted(needed)).flat_map(|(_, members)| members.iter().copied()).collect();
+            dropped.extend(details.iter().flat_map(|(_, members)| members.iter().copied()).filter(|member| !kept.contains(member)));
         }
         dropped.into_iter().filter_map(|member| self.world.known_key(member)).collect()
     }

@@ -51,7 +51,7 @@ pub(crate) const ADDRESS_NOUN: Noun = Noun {
         own("vmipaddress"),
         linked("associatednetworkid", "network", "id"),
         linked("associatednetworkname", "network", "name"),
-        computed("networkid", |world, address, _| Some(Shown::Text(world.derived_id(world.link(address, "zone")?, super::place::PUBLIC_NETWORK)))),
+        computed("networkid", |world, address, _| Some(Shown::Text(world.derived_id(world.link(address, "zone")?, super::wiring::PUBLIC_NETWORK)))),
         own_or("state", Constant::Text("Allocated")),
         linked("physicalnetworkid", "physicalnetwork", "id"),
         linked("vpcid", "vpc", "id"),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Tables,
-    recipe::{self, Put, Recipe, change, make},
+    recipe::{self, Put, Recipe, change},
 };
 use crate::{
     json::Json,
@@ -151,14 +151,6 @@ pub(super) const RECIPES: &[Recipe] = &[
     change("declareHostAsDegraded", "id", &[Put::Fixed("resourcestate", Constant::Text("Degraded")), Put::Fixed("state", Constant::Text("Disconnected"))]),
     change("cancelHostAsDegraded", "id", &[Put::Fixed("resourcestate", Constant::Text("Enabled"))]),
     recipe::quietly("releaseHostReservation", "id", &[]),
-    make("createPhysicalNetwork", "physicalnetwork", &[Put::Text("name"), Put::Link("zoneid", "zone"), Put::Text("vlan")]).checked(|turn, _| {
-        let Some(zone) = turn.arguments.object("zoneid") else { return Ok(()) };
-        if turn.world.text(zone, "allocationstate") == Some("Disabled") {
-            return Ok(());
-        }
-        let said = recipe::said(turn.world, "Zone", zone);
-        Err(Refusal::forbidden(format!("Cannot create PhysicalNetwork since the Zone is currently enabled, zone: {said}")))
-    }),
 ];
 
 fn of_group(turn: &Turn<'_>, row: Handle) -> bool {

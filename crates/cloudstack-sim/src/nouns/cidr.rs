@@ -31,6 +31,17 @@ impl Cidr {
         Self { first: address & mask, bits }
     }
 
+    /// Whether an address is in it.
+    pub(super) fn holds(self, address: Ipv4Addr) -> bool {
+        Self::around(u32::from(address), self.bits) == self
+    }
+
+    /// Its last address that a machine can have: the one before that of all machines.
+    pub(super) fn last(self) -> Ipv4Addr {
+        let size = 1u32.checked_shl(BITS - self.bits).unwrap_or(0);
+        Ipv4Addr::from(self.first.wrapping_add(size.wrapping_sub(2)))
+    }
+
     /// How many bits of the address count.
     pub(super) fn bits(self) -> u32 {
         self.bits

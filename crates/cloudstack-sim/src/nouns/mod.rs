@@ -11,12 +11,14 @@ mod appliance;
 mod backup;
 mod balance;
 mod bucket;
+mod capacity;
 mod care;
 mod chore;
 mod cidr;
 mod extension;
 mod gpu;
 mod guard;
+mod host;
 mod image;
 mod key;
 mod kubernetes;
@@ -37,6 +39,7 @@ mod server;
 mod setting;
 mod share;
 mod snapshot;
+mod store;
 mod tag;
 mod tenancy;
 mod trust;
@@ -44,6 +47,8 @@ mod vm;
 mod volume;
 mod vpc;
 mod vpn;
+mod wiring;
+mod zone;
 
 use self::recipe::Recipe;
 use crate::{
@@ -78,15 +83,19 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &tenancy::ROLE_NOUN,
     &tenancy::PROJECT_NOUN,
     &tenancy::MEMBER_NOUN,
-    &place::ZONE_NOUN,
-    &place::POD_NOUN,
-    &place::CLUSTER_NOUN,
+    &zone::ZONE_NOUN,
+    &zone::POD_NOUN,
+    &zone::CLUSTER_NOUN,
     &place::HOST_NOUN,
     &place::POOL_NOUN,
     &place::IMAGE_STORE_NOUN,
     &place::MANAGEMENT_SERVER_NOUN,
-    &place::PHYSICAL_NETWORK_NOUN,
-    &place::VLAN_RANGE_NOUN,
+    &wiring::PHYSICAL_NETWORK_NOUN,
+    &wiring::TRAFFIC_NOUN,
+    &wiring::PROVIDER_NOUN,
+    &wiring::ROUTER_ELEMENT_NOUN,
+    &wiring::BALANCER_ELEMENT_NOUN,
+    &wiring::VLAN_RANGE_NOUN,
     &place::SYSTEM_VM_NOUN,
     &place::OS_CATEGORY_NOUN,
     &place::OS_TYPE_NOUN,
@@ -182,11 +191,13 @@ const TABLES: &[Tables] = &[
     backup::TABLES,
     balance::TABLES,
     bucket::TABLES,
+    capacity::TABLES,
     care::TABLES,
     chore::TABLES,
     extension::TABLES,
     gpu::TABLES,
     guard::TABLES,
+    host::TABLES,
     image::TABLES,
     key::TABLES,
     kubernetes::TABLES,
@@ -206,6 +217,7 @@ const TABLES: &[Tables] = &[
     setting::TABLES,
     share::TABLES,
     snapshot::TABLES,
+    store::TABLES,
     tag::TABLES,
     tenancy::TABLES,
     trust::TABLES,
@@ -213,6 +225,8 @@ const TABLES: &[Tables] = &[
     volume::TABLES,
     vpc::TABLES,
     vpn::TABLES,
+    wiring::TABLES,
+    zone::TABLES,
 ];
 
 /// Commands that need no code of their own.
@@ -232,6 +246,7 @@ const RECIPES: &[&[Recipe]] = &[
     share::RECIPES,
     vpc::RECIPES,
     vpn::RECIPES,
+    wiring::RECIPES,
 ];
 
 /// What the argument `details` of lists chooses, and the members that go when it is not chosen.
@@ -275,6 +290,34 @@ pub(crate) const FIXED_DETAILS: &[(&str, &str)] = &[
 
 /// Members that lists of metrics leave out.
 pub(crate) const UNMEASURED: &[(&str, &str)] = &[("listVirtualMachinesMetrics", "domainpath"), ("listVolumesMetrics", "domainpath")];
+
+/// The details of hosts, and the members that go when none of them is chosen.
+pub(crate) const HOST_MEMBERS: &[(&str, &[&str])] = &[
+    ("capacity stats events", &["oscategoryid", "oscategoryname", "zonename", "podname", "clustername", "clustertype"]),
+    (
+        "capacity",
+        &[
+            "memorytotal",
+            "memorywithoverprovisioning",
+            "memoryallocatedbytes",
+            "memoryallocatedpercentage",
+            "hosttags",
+            "istagarule",
+            "hahost",
+            "explicithosttags",
+            "hypervisorversion",
+            "arch",
+            "storageaccessgroups",
+            "cpuallocatedvalue",
+            "cpuallocated",
+            "cpuallocatedpercentage",
+            "cpuallocatedwithoverprovisioning",
+            "cpuwithoverprovisioning",
+        ],
+    ),
+    ("stats", &["cpuused", "cpuloadaverage", "memoryused", "networkkbsread", "networkkbswrite"]),
+    ("events", &["events"]),
+];
 
 /// The function that answers a command with behaviour.
 pub(crate) fn handler(command: &str) -> Option<Handler> {

@@ -243,7 +243,7 @@ pub(crate) fn services(pairs: &[(String, String)]) -> Value {
 }
 
 /// The services that CloudStack knows.
-const SERVICES: &[&str] = &[
+pub(super) const SERVICES: &[&str] = &[
     "UserData",
     "Vpn",
     "Lb",

@@ -1,10 +1,8 @@
-//! Where things are: zones, pods, clusters, hosts, storage, system VMs, OS types.
-
-use serde_json::json;
+//! What stands in zones: hosts, storage, system VMs; management servers and OS types.
 
 use super::Tables;
 use crate::{
-    kind::{CREATED, Constant, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Noun, Shown, TAGS, Viewer, always, computed, field, flag, linked, own, own_or},
+    kind::{CREATED, Constant, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Noun, Shown, Viewer, always, computed, field, flag, linked, own, own_or},
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_MEDIUM, WORK_SHORT},
     world::{Handle, World},
@@ -13,98 +11,8 @@ use crate::{
 /// What can happen to a host's connection.
 const HOST_EVENTS: &str =
     "ManagementServerDown; Remove; HostDown; ShutdownRequested; Ping; StartAgentRebalance; AgentConnected; PingTimeout; AgentDisconnected";
-/// The part of a zone that is its public network, whose id addresses and ranges tell.
-pub(super) const PUBLIC_NETWORK: u32 = 1;
 /// Bytes of a MiB.
 const MIB: i64 = 1 << 20;
-
-/// A zone.
-pub(crate) const ZONE_NOUN: Noun = Noun {
-    word: "zone",
-    entities: &["ZoneResponse", "ZoneMetricsResponse"],
-    resource: "Zone",
-    owned: false,
-    keywords: &["name"],
-    newest_first: false,
-    view: &[
-        ID,
-        own("name"),
-        own("dns1").root(),
-        own("dns2").root(),
-        own("internaldns1").root(),
-        own("guestcidraddress").root(),
-        own("networktype"),
-        flag("securitygroupsenabled"),
-        always("gputotal", Constant::Number(0)),
-        always("gpuused", Constant::Number(0)),
-        own("allocationstate"),
-        own("zonetoken"),
-        own_or("dhcpprovider", Constant::Text("VirtualRouter")),
-        flag("localstorageenabled"),
-        TAGS,
-        flag("allowuserspecifyvrmtu"),
-        always("routerprivateinterfacemaxmtu", Constant::Number(1500)),
-        always("routerpublicinterfacemaxmtu", Constant::Number(1500)),
-        own_or("type", Constant::Text("Core")),
-        flag("isnsxenabled"),
-        flag("ismultiarch"),
-        always("asnrange", Constant::Text("")),
-        always("routedmodeenabled", Constant::Flag(true)),
-        HAS_ANNOTATIONS,
-    ],
-};
-
-/// A pod.
-pub(crate) const POD_NOUN: Noun = Noun {
-    word: "pod",
-    entities: &["PodResponse"],
-    resource: "Pod",
-    owned: false,
-    keywords: &["name"],
-    newest_first: false,
-    view: &[
-        ID,
-        own("name"),
-        linked("zoneid", "zone", "id"),
-        linked("zonename", "zone", "name"),
-        own("gateway"),
-        own("netmask"),
-        own("ipranges"),
-        own("startip"),
-        own("endip"),
-        own("forsystemvms"),
-        own("vlanid"),
-        own_or("allocationstate", Constant::Text("Enabled")),
-        HAS_ANNOTATIONS,
-    ],
-};
-
-/// A cluster.
-pub(crate) const CLUSTER_NOUN: Noun = Noun {
-    word: "cluster",
-    entities: &["ClusterResponse", "ClusterMetricsResponse"],
-    resource: "Cluster",
-    owned: false,
-    keywords: &["name"],
-    newest_first: false,
-    view: &[
-        ID,
-        own("name"),
-        linked("podid", "pod", "id"),
-        linked("podname", "pod", "name"),
-        linked("zoneid", "zone", "id"),
-        linked("zonename", "zone", "name"),
-        own("hypervisortype"),
-        own_or("clustertype", Constant::Text("CloudManaged")),
-        own_or("allocationstate", Constant::Text("Enabled")),
-        own_or("managedstate", Constant::Text("Managed")),
-        always("cpuovercommitratio", Constant::Text("1.0")),
-        always("memoryovercommitratio", Constant::Text("1.0")),
-        always("resourcedetails", Constant::Raw("{\"memoryOvercommitRatio\":\"1.0\",\"cpuOvercommitRatio\":\"1.0\"}")),
-        always("arch", Constant::Text("x86_64")),
-        HAS_ANNOTATIONS,
-    ],
-};
 
 /// A host.
 pub(crate) const HOST_NOUN: Noun = Noun {
@@ -277,50 +185,6 @@ pub(crate) const MANAGEMENT_SERVER_NOUN: Noun = Noun {
     ],
 };
 
-/// A physical network.
-pub(crate) const PHYSICAL_NETWORK_NOUN: Noun = Noun {
-    word: "physicalnetwork",
-    entities: &["PhysicalNetworkResponse"],
-    resource: "PhysicalNetwork",
-    owned: false,
-    keywords: &["name"],
-    newest_first: false,
-    view: &[
-        ID,
-        own("name"),
-        own_or("broadcastdomainrange", Constant::Text("ZONE")),
-        linked("zoneid", "zone", "id"),
-        linked("zonename", "zone", "name"),
-        own_or("state", Constant::Text("Enabled")),
-        own("vlan"),
-        own("isolationmethods"),
-    ],
-};
-
-/// A range of public addresses.
-pub(crate) const VLAN_RANGE_NOUN: Noun = Noun {
-    word: "vlaniprange",
-    entities: &["VlanIpRangeResponse"],
-    resource: "VlanIpRange",
-    owned: false,
-    keywords: &[],
-    newest_first: false,
-    view: &[
-        ID,
-        own_or("forvirtualnetwork", Constant::Flag(true)),
-        linked("zoneid", "zone", "id"),
-        own("vlan"),
-        own("gateway"),
-        own("netmask"),
-        own("cidr"),
-        own("startip"),
-        own("endip"),
-        computed("networkid", |world, range, _| Some(Shown::Text(world.derived_id(world.link(range, "zone")?, PUBLIC_NETWORK)))),
-        linked("physicalnetworkid", "physicalnetwork", "id"),
-        flag("forsystemvms"),
-    ],
-};
-
 /// A system VM.
 pub(crate) const SYSTEM_VM_NOUN: Noun = Noun {
     word: "systemvm",
@@ -401,20 +265,13 @@ pub(super) const TABLES: Tables = Tables {
     handlers: &[
         ("prepareHostForMaintenance", maintain_host),
         ("cancelHostMaintenance", release_host),
-        ("updateHost", update_host),
-        ("deleteHost", delete_host),
-        ("deleteZone", delete_zone),
-        ("deleteCluster", delete_cluster),
-        ("deleteStoragePool", delete_pool),
         ("enableStorageMaintenance", maintain_pool),
         ("cancelStorageMaintenance", release_pool),
         ("startSystemVm", start_system_vm),
         ("stopSystemVm", stop_system_vm),
         ("rebootSystemVm", start_system_vm),
-        ("listCapacity", capacity),
     ],
     filters: &[
-        ("zone", "available", |turn, _| turn.arguments.flag("available")),
         ("host", "outofbandmanagementenabled", |turn, host| {
             let known = turn.world.tree(host, "outofbandmanagement").and_then(|tree| tree.get("enabled")).and_then(serde_json::Value::as_bool);
             known == turn.arguments.truth("outofbandmanagementenabled")
@@ -533,67 +390,6 @@ fn release_host(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }))
 }
 
-fn update_host(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let host = turn.target("id")?;
-    if let Some(state) = turn.arguments.text("allocationstate").map(str::to_owned) {
-        turn.world.set(host, "resourcestate", if state.starts_with("Enable") { "Enabled" } else { "Disabled" });
-    }
-    for name in ["hosttags", "name", "annotation"] {
-        if let Some(text) = turn.arguments.text(name).map(str::to_owned) {
-            turn.world.set(host, name, text);
-        }
-    }
-    if turn.arguments.text("annotation").is_some() {
-        let stamp = turn.world.timestamp();
-        let user = turn.world.string(turn.caller.user, "username");
-        turn.world.set(host, "lastannotated", stamp);
-        turn.world.set(host, "username", user);
-    }
-    Ok(Outcome::Object(host))
-}
-
-fn delete_host(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let host = turn.target("id")?;
-    if turn.world.text(host, "resourcestate") != Some("Maintenance") && !turn.arguments.flag("forced") {
-        return Err(Refusal::internal(format!("Host with UUID [{}] is not in maintenance mode and no forced deletion was requested.", turn.world.id(host))));
-    }
-    turn.world.remove(host);
-    Ok(Outcome::Success)
-}
-
-fn delete_zone(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let zone = turn.target("id")?;
-    if turn.world.referring("host", "zone", zone).next().is_some() {
-        return Err(Refusal::internal("The zone cannot be deleted because there are servers in this zone."));
-    }
-    turn.world.remove(zone);
-    Ok(Outcome::Success)
-}
-
-fn delete_cluster(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let cluster = turn.target("id")?;
-    if turn.world.referring("host", "cluster", cluster).next().is_some() {
-        return Err(Refusal::internal(format!("Cluster: {} cannot be removed. Cluster still has hosts", World::internal_number(cluster))));
-    }
-    turn.world.remove(cluster);
-    Ok(Outcome::Success)
-}
-
-fn delete_pool(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let pool = turn.target("id")?;
-    if turn.world.text(pool, "state") != Some("Maintenance") {
-        let said = format!(
-            "StoragePool {{\"id\":{},\"name\":\"{}\",\"poolType\":\"NetworkFilesystem\",\"uuid\":\"{}\"}}",
-            World::internal_number(pool),
-            turn.world.string(pool, "name"),
-            turn.world.id(pool)
-        );
-        return Err(Refusal::invalid(format!("Unable to delete storage due to it is not in Maintenance state, pool: {said}")));
-    }
-    turn.world.remove(pool);
-    Ok(Outcome::Success)
-}
-
 fn set_pool(turn: &Turn<'_>, state: &'static str) -> Result<Outcome, Refusal> {
     let pool = turn.target("id")?;
     Ok(turn.job(pool, WORK_SHORT, move |turn| {
@@ -624,42 +420,4 @@ fn start_system_vm(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 fn stop_system_vm(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     set_system_vm(turn, "Stopped")
-}
-
-fn capacity(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let world = &*turn.world;
-    let hosts: Vec<Handle> = world.rows(world.kind("host")).filter(|host| world.text(*host, "type") == Some("Routing")).collect();
-    let total = |field: &str| hosts.iter().map(|host| world.number(*host, field)).sum::<i64>();
-    let used = |field: &str| hosts.iter().map(|host| allocated(world, *host, field)).sum::<i64>();
-    let disks: i64 = world.rows(world.kind("storagepool")).map(|pool| world.number(pool, "disksizetotal")).sum();
-    let stored: i64 = world.rows(world.kind("volume")).filter(|volume| world.link(*volume, "pool").is_some()).map(|volume| world.number(volume, "size")).sum();
-    let addresses = i64::try_from(world.count(world.kind("ipaddress"))).unwrap_or(0);
-    let speed = hosts.first().map_or(0, |host| world.number(*host, "cpuspeed"));
-    let rows = [
-        (0, "MEMORY", used("memory") * MIB, total("memorytotal")),
-        (1, "CPU", used("cpunumber") * 500, total("cpunumber") * speed),
-        (2, "STORAGE", 0, disks),
-        (3, "STORAGE_ALLOCATED", stored, disks * 2),
-        (4, "VIRTUAL_NETWORK_PUBLIC_IP", addresses, 199),
-        (5, "PRIVATE_IP", 4, 199),
-        (6, "SECONDARY_STORAGE", 0, 0),
-        (7, "VLAN", 0, 101),
-        (19, "GPU", 0, 0),
-        (90, "CPU_CORE", used("cpunumber"), total("cpunumber")),
-    ];
-    let wanted = turn.arguments.number("type");
-    let zone = only_zone(world);
-    let (id, name) = (zone.map(|zone| world.id(zone)).unwrap_or_default(), zone.map(|zone| world.string(zone, "name")).unwrap_or_default());
-    let shown =
-        rows.into_iter().filter(|(kind, ..)| wanted.is_none_or(|wanted| wanted == *kind) && !(*kind == 19 && world.is_old)).map(|(kind, word, used, total)| {
-            let hundredths = (used * 10_000).checked_div(total).unwrap_or(0);
-            let percent = format!("{}.{:02}", hundredths / 100, hundredths % 100);
-            let percent = percent.trim_end_matches('0').trim_end_matches('.').to_owned();
-            let row = json!({"type": kind, "name": word, "zoneid": id, "zonename": name, "capacityused": used, "capacitytotal": total, "percentused": percent});
-            let is_given_out = matches!(word, "MEMORY" | "CPU" | "CPU_CORE" | "GPU");
-            let row = if is_given_out { super::metrics::with(row, "capacityallocated", used) } else { row };
-            row.to_string()
-        });
-    let items: Vec<String> = shown.collect();
-    Ok(Outcome::Rendered(items.join(","), items.len()))
 }

@@ -81,9 +81,9 @@ fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if !fits {
         return Err(Refusal::invalid(format!("Value [{value}] is not a valid [class java.lang.{class}].")));
     }
-    let is_overcommit = turn.world.text(setting, "name") == Some("cpu.overprovisioning.factor");
-    if let Some(cluster) = turn.arguments.object("clusterid").filter(|_| is_overcommit) {
-        turn.world.set(cluster, "overcommit", value.as_str());
+    if let Some(cluster) = turn.arguments.object("clusterid") {
+        let name = turn.world.string(setting, "name");
+        super::zone::set_detail(turn.world, cluster, &name, &value);
     }
     turn.world.set(setting, "value", value);
     Ok(Outcome::Object(setting))

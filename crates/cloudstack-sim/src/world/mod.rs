@@ -559,6 +559,13 @@ impl World {
         }
     }
 
+    /// Takes a row from the account that owns it; nobody does then.
+    pub(crate) fn ungive(&mut self, handle: Handle) {
+        if let Some(table) = self.tables.get_mut(usize::from(handle.kind.0)) {
+            table.ungive(handle.row);
+        }
+    }
+
     /// The account that owns a row; an account owns itself.
     pub(crate) fn owner(&self, handle: Handle) -> Option<Handle> {
         let accounts = self.kind("account");

@@ -302,10 +302,6 @@ fn pod(world: &mut World, zone: Handle, name: &str) -> Handle {
             ("gateway", "172.16.15.1".into()),
             ("netmask", "255.255.255.0".into()),
             ("ipranges", json!([{"startip": "172.16.15.2", "endip": "172.16.15.200", "forsystemvms": "0", "vlanid": "vlan://untagged"}]).into()),
-            ("startip", json!(["172.16.15.2"]).into()),
-            ("endip", json!(["172.16.15.200"]).into()),
-            ("forsystemvms", json!(["0"]).into()),
-            ("vlanid", json!(["vlan://untagged"]).into()),
         ],
     )
 }

@@ -130,7 +130,7 @@ fn datum(world: &mut World, value: &Value, catalog: &Catalog) -> Datum {
 fn reference(world: &mut World, text: &str, catalog: &Catalog) -> Option<Handle> {
     let (word, row) = text.strip_prefix('@')?.split_once('/')?;
     let row: u32 = row.parse().ok()?;
-    if world.known_kind(word).is_none() {
+    if !world.stocked.contains(word) {
         stock_noun(world, word, catalog);
     }
     let handle = Handle { kind: world.known_kind(word).or_else(|| world.kind_of_entity(word))?, row };

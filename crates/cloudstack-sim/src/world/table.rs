@@ -89,6 +89,16 @@ impl Table {
         self.by_owner.entry(account).or_default().push(row);
     }
 
+    /// Takes a row from the account that owns it.
+    pub(super) fn ungive(&mut self, row: u32) {
+        if let Some(rows) = self.owner(row).and_then(|owner| self.by_owner.get_mut(&owner)) {
+            rows.retain(|known| *known != row);
+        }
+        if let Some(owner) = self.owners.get_mut(row as usize) {
+            *owner = NOBODY;
+        }
+    }
+
     /// How many rows there ever were.
     pub(super) fn len(&self) -> usize {
         self.ids.len()

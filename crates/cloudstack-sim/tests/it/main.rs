@@ -7,6 +7,7 @@ mod catalog;
 mod front;
 mod life;
 mod lists;
+mod places;
 mod replay;
 mod rules;
 mod scene;
