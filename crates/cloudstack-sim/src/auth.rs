@@ -99,7 +99,8 @@ pub(crate) fn by_key(world: &World, credentials: &Credentials<'_>) -> Result<Cal
     let user = world.api_keys.get(key).copied().ok_or_else(Refusal::credentials)?;
     let caller = Caller::of_user(world, user).ok_or_else(Refusal::credentials)?;
     let is_enabled = |handle: Handle| matches!(world.text(handle, "state"), None | Some("enabled"));
-    if is_enabled(user) && is_enabled(caller.account) { Ok(caller) } else { Err(Refusal::credentials()) }
+    let may = is_enabled(user) && is_enabled(caller.account) && crate::nouns::user::may_call_with_keys(world, user);
+    if may { Ok(caller) } else { Err(Refusal::credentials()) }
 }
 
 /// Checks the signature and the expiry.
@@ -135,7 +136,9 @@ pub(crate) fn login(world: &mut World, credentials: &Credentials<'_>, server: &S
     let users = world.kind("user");
     let is_user = |row: &Handle| world.domain_of(*row) == Some(domain) && world.text(*row, "username").is_some_and(|name| name.eq_ignore_ascii_case(&username));
     let user = world.rows(users).find(is_user).filter(|user| password.is_some() && world.text(*user, "password") == password);
-    let user = user.filter(|user| world.text(*user, "state") == Some("enabled"));
+    let is_enabled =
+        |user: Handle| [Some(user), world.owner(user)].into_iter().flatten().all(|holder| matches!(world.text(holder, "state"), None | Some("enabled")));
+    let user = user.filter(|user| is_enabled(*user));
     let Some(user) = user else {
         let number = World::internal_number(domain);
         return Err(Refusal::login(format!("Failed to authenticate user {username} in domain {number}; please provide valid credentials")));

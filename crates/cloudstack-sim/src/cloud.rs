@@ -36,6 +36,10 @@ const MASKED: &str = "Internal error executing command, please contact your syst
 /// Members that are declared in all releases but not shown before the newest.
 const SHOWN_LATER: [(&str, &str); 3] =
     [("ServiceOfferingResponse", "diskofferingid"), ("ServiceOfferingResponse", "diskofferingname"), ("ServiceOfferingResponse", "diskofferingdisplaytext")];
+/// The code of refusals of a role, which never come in a command's own envelope.
+const ROLE_DENIES: u16 = 432;
+/// Commands that look only in their job at whose object they are about.
+const CHECKED_LATE: [&str; 1] = ["disableUser"];
 /// Refusals that come as bare texts, without an envelope.
 const BARE_TEXTS: [&str; 2] = ["null", "Invalid token"];
 
@@ -304,6 +308,10 @@ impl Session<'_> {
         if let Some(Err(refusal)) = self.world.throttle.as_mut().map(|throttle| throttle.count(&caller, now)) {
             return (envelope, Err(refusal));
         }
+        if let Err(refusal) = nouns::project::check_context(self.world, &caller, name, self.pairs) {
+            let envelope = if refusal.code == ROLE_DENIES { "errorresponse".to_owned() } else { envelope };
+            return (envelope, Err(refusal));
+        }
         if session.is_none()
             && let Err(refusal) = auth::check_signature(self.world, &caller, credentials)
         {
@@ -396,7 +404,7 @@ fn finished_work(outcome: Outcome) -> Work {
 
 /// Refuses objects of others. Lists leave them out instead.
 fn check_permission(turn: &Turn<'_>) -> Result<(), Refusal> {
-    if turn.command.is_list() {
+    if turn.command.is_list() || CHECKED_LATE.contains(&turn.command.name.as_str()) {
         return Ok(());
     }
     let named = turn.command.parameters.iter().filter(|parameter| parameter.takes_ids());

@@ -33,6 +33,18 @@ const REMEMBERED: &[(&str, &str)] = &[
     ("host", "Host"),
     ("storagepool", "StoragePool"),
     ("imagestore", "ImageStore"),
+    ("role", "Role"),
+    ("projectrole", "ProjectRole"),
+    ("userdata", "UserData"),
+    ("webhook", "Webhook"),
+    ("instancegroup", "InstanceGroup"),
+    ("serviceoffering", "ServiceOffering"),
+    ("diskoffering", "DiskOffering"),
+    ("networkoffering", "NetworkOffering"),
+    ("vpcoffering", "VpcOffering"),
+    ("physicalnetwork", "PhysicalNetwork"),
+    ("backupoffering", "BackupOffering"),
+    ("backup", "Backup"),
 ];
 
 /// What a command does with an object that was removed.
@@ -54,6 +66,8 @@ const ANSWERS: &[(&str, Answer)] = &[
     ("deleteNetwork", Answer::Fails(530, "Failed to delete network")),
     ("deleteSnapshot", Answer::Fails(431, "The snapshot is already destroyed")),
     ("deleteAccount", Answer::Succeeds),
+    ("deleteDomain", Answer::Fails(431, "Failed to delete domain: it is not there")),
+    ("disableUser", Answer::Fails(431, "Unable to find the user")),
     ("listNics", Answer::Refuses(530, 4250, "Virtual machine id does not exist")),
     ("queryAsyncJobResult", Answer::Itself),
 ];

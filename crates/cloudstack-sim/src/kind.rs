@@ -11,8 +11,9 @@ use crate::{
     world::{Content, Handle, Key, World},
 };
 
-/// Lists that stay, empty, when their items are left out.
-const EMPTIED: [&str; 2] = ["nic", "affinitygroup"];
+/// What stays when members are left out: the member, what is shown, and its value.
+const LEFT: [(&str, &str, Constant); 3] =
+    [("nic", "nic", Constant::Empty), ("affinitygroup", "affinitygroup", Constant::Empty), ("limits", "secondarystoragetotal", Constant::Raw("0.0"))];
 
 /// A kind as its file under `nouns/` describes it.
 #[derive(Debug)]
@@ -195,8 +196,12 @@ pub(crate) const DOMAIN: Member = member("domain", From::Domain);
 pub(crate) const DOMAIN_PATH: Member = member("domainpath", From::DomainPath);
 /// The tags.
 pub(crate) const TAGS: Member = member("tags", From::Tags);
-/// No comments are kept.
-pub(crate) const HAS_ANNOTATIONS: Member = always("hasannotations", Constant::Flag(false));
+/// Whether somebody said something about it that the looker may see.
+pub(crate) const HAS_ANNOTATIONS: Member = computed("hasannotations", |world, row, viewer| {
+    let comments = world.kind("annotation");
+    let is_seen = |comment: Handle| world.link(comment, "entity") == Some(row) && (viewer.root || !world.flag(comment, "adminsonly"));
+    Some(Shown::Flag(world.count(comments) > 0 && world.rows(comments).any(is_seen)))
+});
 
 /// The job at work on it.
 pub(crate) const JOB_ID: Member = computed("jobid", |world, row, _| world.job_on(row).map(|job| Shown::Text(job.to_owned())));
@@ -249,6 +254,8 @@ pub(crate) struct Viewer {
     pub(crate) root: bool,
     /// The account that looks.
     pub(crate) account: Option<Handle>,
+    /// The looker's domain, where it matters.
+    pub(crate) domain: Option<Handle>,
 }
 
 impl Kind {
@@ -345,8 +352,8 @@ impl World {
             }
             if !without.contains(&member.name) {
                 self.render_member(handle, *member, viewer, json);
-            } else if EMPTIED.contains(&self.name_of(member.name)) {
-                write_constant(self.name_of(member.name), Constant::Empty, json);
+            } else if let Some((_, left, constant)) = LEFT.iter().find(|(name, ..)| *name == self.name_of(member.name)) {
+                write_constant(left, *constant, json);
             }
         }
     }

@@ -218,7 +218,7 @@ pub(crate) fn scope(turn: &Turn<'_>) -> Result<Scope, Refusal> {
             return Ok(Scope::Domain { domain, recursive: arguments.flag("isrecursive"), projects: by_id });
         }
         if domain != caller.domain {
-            return Err(Refusal::forbidden(format!("{} does not have permission to operate within domain id={}", said_account(turn), turn.world.id(domain))));
+            return Err(domain_refusal(turn, domain));
         }
     }
     let all = by_id || arguments.flag("listall");
@@ -228,6 +228,11 @@ pub(crate) fn scope(turn: &Turn<'_>) -> Result<Scope, Refusal> {
         _ if by_id => Scope::Accounts([vec![caller.account], projects_of(turn)].concat()),
         _ => Scope::Accounts(vec![caller.account]),
     })
+}
+
+/// What is said to those who look into domains of others.
+pub(crate) fn domain_refusal(turn: &Turn<'_>, domain: Handle) -> Refusal {
+    Refusal::forbidden(format!("{} does not have permission to operate within domain id={}", said_account(turn), turn.world.id(domain)))
 }
 
 fn project_scope(turn: &Turn<'_>, project: &str) -> Result<Scope, Refusal> {
@@ -338,7 +343,7 @@ impl Keyword {
 }
 
 /// Matches with SQL's wildcards.
-fn like(text: &str, pattern: &str) -> bool {
+pub(crate) fn like(text: &str, pattern: &str) -> bool {
     let mut letters = pattern.chars();
     match letters.next() {
         None => text.is_empty(),

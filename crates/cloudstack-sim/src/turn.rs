@@ -141,7 +141,9 @@ pub(crate) const WORK_LONG: Duration = Duration::from_millis(2000);
 impl Turn<'_> {
     /// Who looks at what is rendered.
     pub(crate) fn viewer(&self) -> Viewer {
-        Viewer { root: self.caller.is_root(), account: Some(self.caller.account) }
+        // Only lists of users say which of them are of other domains than the caller's.
+        let domain = (self.command.name == "listUsers").then_some(self.caller.domain);
+        Viewer { root: self.caller.is_root(), account: Some(self.caller.account), domain }
     }
 
     /// The object whose id is a required argument.
@@ -189,23 +191,35 @@ impl Turn<'_> {
 
     /// The account that a new object goes to: `projectid`, or `account` with `domainid`, or the caller's own.
     pub(crate) fn new_owner(&self) -> Result<Handle, Refusal> {
+        let (name, domain) = (self.arguments.text("account"), self.arguments.object("domainid"));
         if let Some(project) = self.arguments.object("projectid") {
+            if name.is_some() && domain.is_some() {
+                return Err(Refusal::invalid("ProjectId and account/domainId can't be specified together"));
+            }
             let account = self.world.link(project, "projectaccount").ok_or_else(Refusal::permission)?;
-            return if self.may_use(account) || self.is_member_of(account) { Ok(account) } else { Err(Refusal::permission()) };
+            let may = self.may_use(account) || self.is_member_of(account);
+            return if may && self.is_active(account) { Ok(account) } else { Err(Refusal::permission()) };
         }
-        let Some(name) = self.arguments.text("account") else { return Ok(self.caller.account) };
-        let domain = self.arguments.object("domainid").unwrap_or(self.caller.domain);
-        self.named_account(name, domain)
+        let Some(name) = name else { return Ok(self.caller.account) };
+        let Some(domain) = domain else { return Err(Refusal::invalid("AccountName and domainId must be specified together")) };
+        let account = self.named_account(name, domain)?;
+        if self.is_active(account) { Ok(account) } else { Err(Refusal::permission()) }
     }
 
-    /// The account with this name in this domain, if the caller may use it.
+    /// Whether an account takes new objects.
+    fn is_active(&self, account: Handle) -> bool {
+        self.world.text(account, "state").is_none_or(|state| state == "enabled")
+    }
+
+    /// The account with this name in this domain, if the caller may use it. Names are the same in any case.
     pub(crate) fn named_account(&self, name: &str, domain: Handle) -> Result<Handle, Refusal> {
-        let accounts = self.world.kind("account");
-        let found = self.world.rows(accounts).find(|row| self.world.link(*row, "domain") == Some(domain) && self.world.text(*row, "name") == Some(name));
+        let is_named = |row: &Handle| self.world.text(*row, "name").is_some_and(|known| known.eq_ignore_ascii_case(name));
+        let accounts = self.world.rows(self.world.kind("account")).filter(|row| self.world.link(*row, "project").is_none());
+        let found = accounts.filter(|row| self.world.link(*row, "domain") == Some(domain)).find(is_named);
         match found {
             Some(account) if self.may_use(account) => Ok(account),
             Some(_) => Err(Refusal::permission()),
-            None if self.caller.is_root() => Err(Refusal::invalid(format!("Unable to find account {name} in domain {}", self.world.id(domain)))),
+            None if self.caller.kind != RoleType::User => Err(Refusal::invalid(format!("Unable to find account {name} in domain {}", self.world.id(domain)))),
             None => Err(Refusal::permission()),
         }
     }
@@ -329,11 +343,13 @@ impl Turn<'_> {
     /// The members that the argument `details` leaves out, or the command itself, and those that are shown only where somebody asks for
     /// them.
     fn without(&self) -> Vec<crate::world::Key> {
-        use crate::nouns::{DETAIL_MEMBERS, FIXED_DETAILS, HOST_MEMBERS, UNMEASURED};
+        use crate::nouns::{DETAIL_MEMBERS, FIXED_DETAILS, HOST_MEMBERS, SHORT_FORMS, UNMEASURED};
         let command = self.command.name.as_str();
         let fixed = FIXED_DETAILS.iter().find(|(name, _)| *name == command).map(|(_, detail)| vec![*detail]);
         let wanted = fixed.unwrap_or_else(|| self.arguments.list("details"));
         let mut dropped: Vec<&str> = UNMEASURED.iter().filter(|(name, _)| *name == command).map(|(_, member)| *member).collect();
+        dropped.extend(SHORT_FORMS.iter().filter(|(name, _)| *name == command).flat_map(|(_, members)| members.iter().copied()));
+        dropped.extend((!self.arguments.flag("showicon")).then_some("icon"));
         if !self.arguments.flag("showcapacities") {
             dropped.push("capacity");
         }

@@ -1,12 +1,11 @@
-//! Kinds that are little more than their fields: schedules of machines, webhooks, themes, regions, storage selectors,
-//! project roles.
+//! Kinds that are little more than their fields: schedules of machines, webhooks, themes, regions, storage selectors.
 
 use super::{
     Tables,
     recipe::{self, Put, Recipe, change, make, quietly, take},
 };
 use crate::{
-    kind::{ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, ID, Noun, PROJECT, PROJECT_ID, always, linked, own, own_or},
+    kind::{ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, ID, Noun, PROJECT, PROJECT_ID, linked, own, own_or},
     refusal::Refusal,
     turn::{Outcome, Turn},
     world::{Handle, World},
@@ -112,36 +111,6 @@ pub(crate) const SELECTOR_NOUN: Noun = Noun {
     view: &[ID, own("name"), own("description"), linked("zoneid", "zone", "id"), own("type"), own("heuristicrule"), CREATED],
 };
 
-/// A role within a project.
-pub(crate) const PROJECT_ROLE_NOUN: Noun = Noun {
-    word: "projectrole",
-    entities: &["ProjectRoleResponse"],
-    resource: "ProjectRole",
-    owned: false,
-    keywords: &["name"],
-    newest_first: false,
-    view: &[linked("projectid", "project", "id"), ID, own("name"), own("description"), always("ispublic", Constant::Flag(true))],
-};
-
-/// A rule of a role within a project.
-pub(crate) const PERMISSION_NOUN: Noun = Noun {
-    word: "projectrolepermission",
-    entities: &["ProjectRolePermissionResponse"],
-    resource: "ProjectRolePermission",
-    owned: false,
-    keywords: &["rule"],
-    newest_first: false,
-    view: &[
-        ID,
-        linked("projectroleid", "projectrole", "id"),
-        linked("projectid", "project", "id"),
-        own("projectrolename"),
-        own("rule"),
-        own("permission"),
-        own("description"),
-    ],
-};
-
 /// The commands that need code, and filters.
 pub(super) const TABLES: Tables = Tables {
     handlers: &[("deleteVMSchedule", delete_schedules), ("addRegion", add_region), ("updateRegion", update_region), ("removeRegion", remove_region)],
@@ -150,9 +119,6 @@ pub(super) const TABLES: Tables = Tables {
         ("guitheme", "showpublic", |_, _| true),
         ("guitheme", "showremoved", |_, _| true),
         ("heuristics", "showremoved", |_, _| true),
-        ("projectrolepermission", "projectroleid", |turn, rule| crate::list::argument_is(turn, "projectroleid", turn.world.link(rule, "projectrole"))),
-        ("projectrole", "projectroleid", |turn, role| crate::list::argument_is(turn, "projectroleid", Some(role))),
-        ("projectrole", "projectid", |turn, role| crate::list::argument_is(turn, "projectid", turn.world.link(role, "project"))),
     ],
 };
 
@@ -181,19 +147,6 @@ pub(super) const RECIPES: &[Recipe] = &[
     .checked(selector_is_right),
     change("updateSecondaryStorageSelector", "id", &[Put::Text("heuristicrule")]),
     take("removeSecondaryStorageSelector", "id"),
-    make("createProjectRole", "projectrole", ROLE_PUTS),
-    change("updateProjectRole", "id", ROLE_PUTS),
-    take("deleteProjectRole", "id").then(|turn, role| {
-        let rules: Vec<Handle> = turn.world.referring("projectrolepermission", "projectrole", role).collect();
-        rules.into_iter().for_each(|rule| turn.world.remove(rule));
-        Ok(())
-    }),
-    make(
-        "createProjectRolePermission",
-        "projectrolepermission",
-        &[Put::Text("rule"), Put::Text("permission"), Put::Text("description"), Put::Link("projectroleid", "projectrole"), Put::Link("projectid", "project")],
-    ),
-    take("deleteProjectRolePermission", "id"),
 ];
 
 const SCHEDULE_PUTS: &[Put] = &[
@@ -226,7 +179,6 @@ const THEME_PUTS: &[Put] = &[
     Put::Flag("recursivedomains"),
     Put::Flag("ispublic"),
 ];
-const ROLE_PUTS: &[Put] = &[Put::Text("name"), Put::Text("description"), Put::Link("projectid", "project")];
 /// The least and the most of each place of a cron expression, and what errors call it.
 const CRON: &[(&str, u32, u32)] = &[("MinuteOfHour", 0, 59), ("HourOfDay", 0, 23), ("DayOfMonth", 1, 31), ("MonthOfYear", 1, 12), ("DayOfWeek", 0, 7)];
 

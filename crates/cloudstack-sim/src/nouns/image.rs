@@ -10,8 +10,8 @@ use super::{
 use crate::{
     json::Json,
     kind::{
-        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed, flag,
-        linked, own, own_or,
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed,
+        flag, linked, own, own_or,
     },
     list,
     options::{JobSpeed, Scene},
@@ -30,8 +30,7 @@ const UPLOAD_VALID: std::time::Duration = std::time::Duration::from_secs(3_600);
 const TICKET_CHARACTERS: usize = 600;
 const SIGNATURE_CHARACTERS: usize = 27;
 /// The formats of images.
-const FORMATS: [&str; 13] =
-    ["QCOW2", "RAW", "VHD", "ISO", "OVA", "VHDX", "BAREMETAL", "VMDK", "VDI", "TAR", "DIR", "PXE", "EXTERNAL"];
+const FORMATS: [&str; 13] = ["QCOW2", "RAW", "VHD", "ISO", "OVA", "VHDX", "BAREMETAL", "VMDK", "VDI", "TAR", "DIR", "PXE", "EXTERNAL"];
 /// How images are fetched.
 const SCHEMES: [&str; 5] = ["http", "https", "ftp", "file", "metalink"];
 /// How images are packed.
@@ -657,9 +656,9 @@ fn named_accounts(turn: &Turn<'_>, image: Handle) -> Result<Vec<Handle>, Refusal
     let mut found = Vec::new();
     for name in turn.arguments.list("accounts") {
         let mut known = turn.world.rows(kind).filter(|account| turn.world.link(*account, "domain") == domain);
-        let account = known.find(|account| turn.world.text(*account, "name") == Some(name)).ok_or_else(|| {
-            Refusal::invalid(format!("Unable to grant a launch permission to account {name}, account not found. No permissions updated"))
-        })?;
+        let account = known
+            .find(|account| turn.world.text(*account, "name") == Some(name))
+            .ok_or_else(|| Refusal::invalid(format!("Unable to grant a launch permission to account {name}, account not found. No permissions updated")))?;
         found.push(account);
     }
     for project in turn.arguments.objects("projectids").unwrap_or_default() {
@@ -674,7 +673,9 @@ fn update_permissions(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if let Some(op) = &op
         && !["add", "remove", "reset"].contains(&op.as_str())
     {
-        return Err(Refusal::invalid(format!("Invalid operation on accounts, the operation must be either 'add' or 'remove' in order to modify launch permissions. Given operation is: '{op}'")));
+        return Err(Refusal::invalid(format!(
+            "Invalid operation on accounts, the operation must be either 'add' or 'remove' in order to modify launch permissions. Given operation is: '{op}'"
+        )));
     }
     let named = named_accounts(turn, image)?;
     if op.is_none() && !named.is_empty() {
@@ -773,11 +774,7 @@ fn attach(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 fn detach(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("virtualmachineid")?;
-    let check = if turn.world.link(vm, "iso").is_none() {
-        Err(Refusal::invalid("The specified VM has no ISO attached to it."))
-    } else {
-        check_drive(turn, vm)
-    };
+    let check = if turn.world.link(vm, "iso").is_none() { Err(Refusal::invalid("The specified VM has no ISO attached to it.")) } else { check_drive(turn, vm) };
     Ok(turn.checked_job(vm, WORK_SHORT, check, move |turn| {
         turn.world.unset(vm, "iso");
         Ok(Outcome::Object(vm))

@@ -89,6 +89,7 @@ pub(super) const TABLES: Tables = Tables {
         ("updateVMAffinityGroup", update_affinity),
         ("registerUserData", register_user_data),
         ("deleteUserData", delete_user_data),
+        ("linkUserDataToTemplate", link_user_data),
     ],
     filters: &[("affinitygroup", "virtualmachineid", |turn, group| {
         turn.arguments.object("virtualmachineid").is_some_and(|vm| *turn.world.links(vm, "affinitygroups") == [group])
@@ -289,6 +290,27 @@ fn delete_user_data(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }
     turn.world.remove(set);
     Ok(Outcome::Success)
+}
+
+/// Whatever is wrong here, servers call it a failure inside.
+fn link_user_data(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let image = match (turn.arguments.object("templateid"), turn.arguments.object("isoid")) {
+        (Some(image), None) | (None, Some(image)) => image,
+        _ => return Err(Refusal::internal("Failed to link userdata to template: one template or ISO is needed")),
+    };
+    let is_own = turn.caller.is_root() || turn.world.owner(image) == Some(turn.caller.account);
+    if !is_own {
+        return Err(Refusal::internal("Failed to link userdata to template: it belongs to somebody else"));
+    }
+    match turn.arguments.object("userdataid") {
+        Some(data) => {
+            turn.world.set(image, "userdata", data);
+            let policy = turn.arguments.text("userdatapolicy").unwrap_or("ALLOWOVERRIDE").to_uppercase();
+            turn.world.set(image, "userdatapolicy", policy);
+        }
+        None => ["userdata", "userdatapolicy"].into_iter().for_each(|name| turn.world.unset(image, name)),
+    }
+    Ok(Outcome::Object(image))
 }
 
 /// The instance group of an owner with this name, made if there is none.

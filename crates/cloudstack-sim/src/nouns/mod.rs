@@ -6,6 +6,7 @@
 //! command whose shape is among the noun's entities lists its rows. Rows of the first world are made in `world/seed.rs`.
 //! A handler checks first, then changes the world; what real servers find out late belongs into the job's closure.
 
+mod account;
 mod address;
 mod appliance;
 mod backup;
@@ -15,6 +16,7 @@ mod capacity;
 mod care;
 mod chore;
 mod cidr;
+mod domain;
 mod extension;
 mod gpu;
 mod guard;
@@ -29,10 +31,12 @@ mod nic;
 mod offering;
 mod place;
 mod plan;
+pub(crate) mod project;
 mod quota;
 mod recipe;
 mod record;
-mod remark;
+pub(crate) mod remark;
+mod role;
 mod rule;
 mod scaling;
 mod server;
@@ -43,6 +47,7 @@ mod store;
 mod tag;
 mod tenancy;
 mod trust;
+pub(crate) mod user;
 mod vm;
 mod volume;
 mod vpc;
@@ -77,12 +82,16 @@ pub(crate) struct Tables {
 
 /// All kinds.
 pub(crate) const NOUNS: &[&Noun] = &[
-    &tenancy::DOMAIN_NOUN,
-    &tenancy::ACCOUNT_NOUN,
-    &tenancy::USER_NOUN,
-    &tenancy::ROLE_NOUN,
-    &tenancy::PROJECT_NOUN,
-    &tenancy::MEMBER_NOUN,
+    &domain::DOMAIN_NOUN,
+    &account::ACCOUNT_NOUN,
+    &user::USER_NOUN,
+    &role::ROLE_NOUN,
+    &role::RULE_NOUN,
+    &project::PROJECT_NOUN,
+    &project::MEMBER_NOUN,
+    &project::INVITATION_NOUN,
+    &project::ROLE_NOUN,
+    &project::RULE_NOUN,
     &zone::ZONE_NOUN,
     &zone::POD_NOUN,
     &zone::CLUSTER_NOUN,
@@ -154,8 +163,6 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &gpu::DEVICE_NOUN,
     &chore::REGION_NOUN,
     &chore::SELECTOR_NOUN,
-    &chore::PROJECT_ROLE_NOUN,
-    &chore::PERMISSION_NOUN,
     &remark::COMMENT_NOUN,
     &remark::ICON_NOUN,
     &balance::RULE_NOUN,
@@ -187,6 +194,7 @@ pub(crate) const NOUNS: &[&Noun] = &[
 
 /// What all files bring along.
 const TABLES: &[Tables] = &[
+    account::TABLES,
     address::TABLES,
     backup::TABLES,
     balance::TABLES,
@@ -194,6 +202,7 @@ const TABLES: &[Tables] = &[
     capacity::TABLES,
     care::TABLES,
     chore::TABLES,
+    domain::TABLES,
     extension::TABLES,
     gpu::TABLES,
     guard::TABLES,
@@ -208,9 +217,11 @@ const TABLES: &[Tables] = &[
     offering::TABLES,
     place::TABLES,
     plan::TABLES,
+    project::TABLES,
     quota::TABLES,
     record::TABLES,
     remark::TABLES,
+    role::TABLES,
     rule::TABLES,
     scaling::TABLES,
     server::TABLES,
@@ -219,8 +230,8 @@ const TABLES: &[Tables] = &[
     snapshot::TABLES,
     store::TABLES,
     tag::TABLES,
-    tenancy::TABLES,
     trust::TABLES,
+    user::TABLES,
     vm::TABLES,
     volume::TABLES,
     vpc::TABLES,
@@ -251,6 +262,7 @@ const RECIPES: &[&[Recipe]] = &[
 
 /// What the argument `details` of lists chooses, and the members that go when it is not chosen.
 pub(crate) const DETAIL_MEMBERS: &[(&str, &[&str])] = &[
+    ("resource", &["limits"]),
     ("group", &["groupid", "group"]),
     ("nics", &["nic", "ipaddress"]),
     (
@@ -319,6 +331,19 @@ pub(crate) const HOST_MEMBERS: &[(&str, &[&str])] = &[
     ("events", &["events"]),
 ];
 
+/// What a command leaves out of the objects that it answers with, where other commands show more.
+pub(crate) const SHORT_FORMS: &[(&str, &[&str])] = &[
+    ("createDomain", &["state", "created", "limits", "hasannotations"]),
+    ("updateDomain", &["state", "limits", "hasannotations"]),
+    ("moveDomain", &["state", "limits", "hasannotations"]),
+    ("listDomainChildren", &["state", "limits", "hasannotations"]),
+    ("createRole", &["isdefault"]),
+    ("updateRole", &["isdefault"]),
+    ("importRole", &["isdefault"]),
+    ("createRolePermission", &["rolename"]),
+    ("createProjectRolePermission", &["projectrolename"]),
+];
+
 /// The function that answers a command with behaviour.
 pub(crate) fn handler(command: &str) -> Option<Handler> {
     let handler = TABLES.iter().flat_map(|tables| tables.handlers).find(|(name, _)| *name == command).map(|(_, handler)| *handler);
@@ -339,8 +364,9 @@ pub(crate) fn filter(kind: &str, parameter: &str) -> Option<Filter> {
 /// What the first world is made with.
 pub(crate) mod seeding {
     use super::{
-        address, network,
-        tenancy::{self, NewAccount, NewUser},
+        account::{self, NewAccount},
+        address, domain, network, project,
+        user::{self, NewUser},
     };
     pub(crate) use super::{network::attach, setting::SETTINGS, volume::place};
     use crate::{
@@ -350,28 +376,36 @@ pub(crate) mod seeding {
 
     /// A domain below another.
     pub(crate) fn domain(world: &mut World, parent: Handle, name: &str) -> Handle {
-        tenancy::new_domain(world, parent, name)
+        domain::new_domain(world, parent, name)
     }
 
     /// An account.
     pub(crate) fn account(world: &mut World, name: &str, domain: Handle, role: Handle) -> Handle {
-        tenancy::new_account(world, &NewAccount { name: name.to_owned(), domain, role })
+        account::new_account(world, &NewAccount { name: name.to_owned(), domain, role })
     }
 
     /// The user of an account, with keys.
     pub(crate) fn user(world: &mut World, account: Handle, identity: &Identity) -> Handle {
         let names = ("Robin".to_owned(), "Meyer".to_owned());
         let (username, password) = (identity.username.clone(), identity.password.clone());
-        let plan = NewUser { email: format!("{username}@example.org"), username, names, password };
-        let user = tenancy::new_user(world, account, &plan);
-        tenancy::set_keys(world, user, identity.api_key.clone(), identity.secret_key.clone());
+        let plan = NewUser { email: format!("{username}@example.org"), username, names, password, timezone: None };
+        let user = user::make(world, account, &plan);
+        user::set_keys(world, user, identity.api_key.clone(), identity.secret_key.clone());
         user
+    }
+
+    /// A user of the installation, whom nobody can write to and who has no keys.
+    pub(crate) fn nameless_user(world: &mut World, account: Handle, name: &str) {
+        let names = (name.to_owned(), name.to_owned());
+        let plan = NewUser { username: name.to_owned(), names, email: String::new(), password: String::new(), timezone: None };
+        let user = user::make(world, account, &plan);
+        world.unset(user, "email");
     }
 
     /// A project.
     pub(crate) fn project(world: &mut World, owner: Option<Handle>, name: &str, text: &str) {
         if let Some(owner) = owner {
-            tenancy::new_project(world, owner, name, text);
+            project::new_project(world, owner, name, text);
         }
     }
 

@@ -3,8 +3,8 @@
 use super::{Filter, Tables};
 use crate::{
     kind::{
-        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed,
-        flag, linked, own, own_or,
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer,
+        always, computed, flag, linked, own, own_or,
     },
     list,
     refusal::Refusal,

@@ -157,9 +157,10 @@ fn check_new(turn: &Turn<'_>, vm: Handle, network: Handle) -> Result<(), Refusal
         return Err(Refusal::failed(format!("A NIC already exists for {} in network {}", turn.world.string(vm, "instancename"), turn.world.id(network))));
     }
     let name = turn.world.string(vm, "name");
-    let taken = turn.world.referring("nic", "network", network).any(|nic| {
-        turn.world.link(nic, "vm").is_some_and(|other| turn.world.text(other, "name") == Some(&name))
-    });
+    let taken = turn
+        .world
+        .referring("nic", "network", network)
+        .any(|nic| turn.world.link(nic, "vm").is_some_and(|other| turn.world.text(other, "name") == Some(&name)));
     if taken { Err(Refusal::failed(format!("A machine with the name {name} is in network {} already", turn.world.id(network)))) } else { Ok(()) }
 }
 

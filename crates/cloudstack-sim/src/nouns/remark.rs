@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     json::Json,
-    kind::{CREATED, Constant, ID, Noun, linked, own, own_or},
+    kind::{CREATED, Constant, ID, Member, Noun, Shown, computed, linked, own, own_or},
     list,
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_SHORT},
@@ -81,6 +81,14 @@ pub(crate) const ICON_NOUN: Noun = Noun {
     newest_first: false,
     view: &[own("base64image"), own("resourcetype"), linked("resourceid", "resource", "id")],
 };
+
+/// The icon of an object, in lists that are asked for icons.
+pub(crate) const ICON_MEMBER: Member = computed("icon", |world, row, viewer| {
+    let icon = world.referring("icon", "resource", row).next()?;
+    let mut json = Json::default();
+    world.render(icon, viewer, &mut json);
+    Some(Shown::Raw(json.into_text()))
+});
 
 /// The commands of what is attached.
 pub(super) const TABLES: Tables = Tables {

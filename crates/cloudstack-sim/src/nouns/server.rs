@@ -9,7 +9,7 @@ use crate::{
     refusal::Refusal,
     trouble::Throttle,
     turn::{Outcome, Turn},
-    world::{Handle, World},
+    world::World,
 };
 
 /// The commands about the server.
@@ -184,10 +184,4 @@ fn hypervisors(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let names: Vec<&str> = all.into_iter().filter(|name| !used || *name == "Simulator").collect();
     let items: Vec<String> = names.iter().map(|name| format!("{{\"name\":\"{name}\"}}")).collect();
     Ok(Outcome::Rendered(items.join(","), items.len()))
-}
-
-/// The keys of a user as answers show them.
-pub(crate) fn shown_keys(turn: &Turn<'_>, user: Handle) -> Outcome {
-    let shown = json!({"apikey": turn.world.text(user, "apikey"), "secretkey": turn.world.text(user, "secretkey")});
-    Outcome::Shown("userkeys".to_owned(), shown.to_string())
 }

@@ -9,8 +9,8 @@ use super::Tables;
 use crate::{
     json::Json,
     kind::{
-        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Member, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always,
-        computed, field, flag, linked, own, own_or,
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Member, Noun, PROJECT, PROJECT_ID, Shown, TAGS,
+        Viewer, always, computed, field, flag, linked, own, own_or,
     },
     list,
     refusal::Refusal,
@@ -1078,9 +1078,7 @@ fn hosts_for_migration(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let from = turn.world.link(vm, "host");
     let kind = turn.world.kind("host");
     let cluster = from.and_then(|host| turn.world.link(host, "cluster"));
-    let beside = |host: &Handle| {
-        Some(*host) != from && turn.world.text(*host, "type") == Some("Routing") && turn.world.link(*host, "cluster") == cluster
-    };
+    let beside = |host: &Handle| Some(*host) != from && turn.world.text(*host, "type") == Some("Routing") && turn.world.link(*host, "cluster") == cluster;
     let hosts: Vec<Handle> = turn.world.rows(kind).filter(beside).collect();
     let mut json = Json::default();
     let count = hosts.len();

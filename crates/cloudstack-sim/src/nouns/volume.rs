@@ -3,8 +3,8 @@
 use super::Tables;
 use crate::{
     kind::{
-        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Member, Noun, PROJECT, PROJECT_ID, Shown, TAGS, always, computed,
-        flag, linked, own,
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Member, Noun, PROJECT, PROJECT_ID, Shown, TAGS,
+        always, computed, flag, linked, own,
     },
     refusal::Refusal,
     trouble,
@@ -520,7 +520,10 @@ fn check_resize(turn: &Turn<'_>, volume: Handle) -> Result<i64, Refusal> {
     let world = &*turn.world;
     let state = world.text(volume, "state").unwrap_or_default();
     if !matches!(state, "Ready" | "Allocated") {
-        return Err(Refusal::invalid(format!("Volume should be in ready or allocated state before attempting a resize. Volume {} was in state {state}.", world.id(volume))));
+        return Err(Refusal::invalid(format!(
+            "Volume should be in ready or allocated state before attempting a resize. Volume {} was in state {state}.",
+            world.id(volume)
+        )));
     }
     let vm = world.link(volume, "vm");
     if vm.is_some_and(|vm| has_snapshots(world, vm)) {
@@ -686,9 +689,11 @@ fn pools_for_migration(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         return Ok(Outcome::Rendered(String::new(), 0));
     }
     let kind = turn.world.kind("storagepool");
-    let cluster = turn.world.link(volume, "vm").filter(|vm| turn.world.text(*vm, "state") == Some("Running")).and(now).and_then(|pool| turn.world.link(pool, "cluster"));
+    let cluster =
+        turn.world.link(volume, "vm").filter(|vm| turn.world.text(*vm, "state") == Some("Running")).and(now).and_then(|pool| turn.world.link(pool, "cluster"));
     let others = turn.world.rows(kind).filter(|pool| Some(*pool) != now && cluster.is_none_or(|cluster| turn.world.link(*pool, "cluster") == Some(cluster)));
-    let without: Vec<crate::world::Key> = ["usediops", "storagecapabilities", "details", "hasannotations", "tags"].into_iter().filter_map(|name| turn.world.known_key(name)).collect();
+    let without: Vec<crate::world::Key> =
+        ["usediops", "storagecapabilities", "details", "hasannotations", "tags"].into_iter().filter_map(|name| turn.world.known_key(name)).collect();
     let mut json = crate::json::Json::default();
     let mut count = 0;
     for pool in others {

@@ -116,6 +116,12 @@ impl Callers {
         if let (Some(recorded), Some(ours)) = (recorded_session, ours.pointer("/loginresponse/sessionkey").and_then(Value::as_str)) {
             ids.learn_text(recorded, ours);
         }
+        for name in ["apikey", "secretkey"] {
+            let key = |body: &Value| Some(body.as_object()?.values().next()?.get("userkeys")?.get(name)?.as_str()?.to_owned());
+            if let (Some(recorded), Some(ours)) = (key(recorded), key(&ours)) {
+                ids.learn_text(&recorded, &ours);
+            }
+        }
         let made = ours.as_object().and_then(|body| body.values().next()).and_then(|body| body.get("userkeys")).and_then(keys_of);
         let user = exchange.arguments.iter().find(|(name, _)| name == "id").and_then(|(_, id)| self.users.get(id)).cloned();
         if let (Some(user), Some(keys)) = (user, made) {

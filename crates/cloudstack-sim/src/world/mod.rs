@@ -390,6 +390,12 @@ impl World {
         rows.iter().map(move |row| Handle { kind, row: *row })
     }
 
+    /// Everything that an account owns, of whatever kind.
+    pub(crate) fn all_owned(&self, account: Handle) -> Vec<Handle> {
+        let kinds = (0..self.tables.len()).filter_map(|kind| u16::try_from(kind).ok().map(KindId));
+        kinds.flat_map(|kind| self.owned(kind, account)).collect()
+    }
+
     /// The rows of a kind whose field refers to another row.
     pub(crate) fn referring<'a>(&'a self, kind: &str, field: &str, target: Handle) -> impl Iterator<Item = Handle> + 'a {
         self.holding(self.kind(kind), field, Some(Cell::link(target)))

@@ -137,6 +137,10 @@ fn people(world: &mut World, options: &WorldOptions) {
             world.set(user, "isdefault", true);
         }
     }
+    // Its user comes last: the first user of a cloud is the root admin's.
+    if let Some(account) = account(world, "baremetal-system-account") {
+        seeding::nameless_user(world, account, "baremetal-system-account");
+    }
 }
 
 /// The account and the user of somebody who may call.
