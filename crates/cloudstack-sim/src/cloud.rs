@@ -13,6 +13,7 @@ use cloudstack_api::{
     clock::Clock,
     wire::Pair,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::{
     arguments::{self, Arguments},
@@ -21,13 +22,14 @@ use crate::{
     error::Error,
     events, generic, gone, jobs,
     json::{Json, to_xml},
+    keep::{Deed, Entry, Journal, Ticket},
     nouns,
     options::{Plugins, Scene, TimeMode, WorldOptions},
     refusal::Refusal,
     sample,
     trouble::{ActiveTrouble, Trouble},
     turn::{Caller, Outcome, Server, Turn, WORK_SHORT, Work},
-    world::{World, identities, seed},
+    world::{World, digest, identities, seed},
 };
 
 /// What people other than root read instead of an error from inside.
@@ -78,7 +80,7 @@ pub struct WireAnswer {
 }
 
 /// Somebody who may call the cloud.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The name by which it is asked for, such as `admin` or `dev`.
     pub name: String,
@@ -99,34 +101,88 @@ pub struct Identity {
 }
 
 #[derive(Debug)]
-struct Inner {
+pub(crate) struct Inner {
     /// Made at the first call: programs that only might call the cloud start without it.
     world: OnceLock<Mutex<World>>,
-    server: Server,
-    clock: Arc<dyn Clock>,
+    pub(crate) server: Server,
+    pub(crate) clock: Arc<dyn Clock>,
+    identities: Mutex<Vec<Identity>>,
     /// When the cloud was made, which is when its world began.
-    began: Duration,
+    pub(crate) began: Duration,
+    /// Where its deeds are kept, if they are.
+    pub(crate) journal: Option<Journal>,
 }
 
 /// An embedded cloud. Cheap to clone; clones share the world.
 #[derive(Clone, Debug)]
 pub struct Cloud {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What a cloud is made of before its world is there.
+pub(crate) struct Ground {
+    /// What never changes.
+    pub(crate) server: Server,
+    /// Its time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// When its world begins or began.
+    pub(crate) began: Duration,
+    /// Where its deeds are kept, if they are.
+    pub(crate) journal: Option<Journal>,
+}
+
+impl Ground {
+    /// A world without rows.
+    pub(crate) fn world(&self) -> World {
+        empty_world(&self.server, self.began)
+    }
+
+    /// The cloud on it: with this world and those who may call it, or one that starts from its seed at the first call.
+    pub(crate) fn cloud(self, there: Option<(World, Vec<Identity>)>) -> Cloud {
+        let Self { server, clock, began, journal } = self;
+        let (world, identities) = match there {
+            Some((world, identities)) => (OnceLock::from(Mutex::new(world)), identities),
+            None => (OnceLock::new(), identities(&server.options)),
+        };
+        Cloud { inner: Arc::new(Inner { world, server, clock, identities: Mutex::new(identities), began, journal }) }
+    }
+}
+
+/// What a request came to, before it is spelled for the wire.
+struct Ran {
+    envelope: String,
+    result: Result<Option<String>, Refusal>,
+    cookies: Vec<String>,
+    wants_json: bool,
+}
+
+impl Ran {
+    /// A digest of it.
+    fn digest(&self) -> u64 {
+        match &self.result {
+            Ok(body) => digest(body.as_deref().unwrap_or_default().as_bytes()) ^ digest(self.envelope.as_bytes()),
+            Err(refusal) => digest(refusal.text.as_bytes()) ^ u64::from(refusal.code),
+        }
+    }
 }
 
 impl Cloud {
     /// Makes a cloud with its default world, which is filled at the first call.
     #[must_use]
     pub fn new(options: WorldOptions, catalog: Arc<Catalog>, clock: Arc<dyn Clock>) -> Self {
-        let server = Server { catalog, options: Arc::new(options) };
         let began = clock.now();
-        Self { inner: Arc::new(Inner { world: OnceLock::new(), server, clock, began }) }
+        Ground { server: Server { catalog, options: Arc::new(options) }, clock, began, journal: None }.cloud(None)
+    }
+
+    /// Lets others call it from now on.
+    pub(crate) fn set_identities(&self, identities: Vec<Identity>) {
+        *self.inner.identities.lock().unwrap_or_else(PoisonError::into_inner) = identities;
     }
 
     /// Who may call it. The first is the root admin.
     #[must_use]
     pub fn identities(&self) -> Vec<Identity> {
-        identities(&self.inner.server.options)
+        self.inner.identities.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Moves explicit time; does nothing to a cloud that follows a clock.
@@ -140,31 +196,32 @@ impl Cloud {
 
     /// Stops the server and starts it again: jobs at work are cut off without a result, sessions are gone.
     pub fn restart(&self) {
-        self.present().restart();
+        // Nothing can be wrong with a restart but the file that keeps it, and that is told at the next call.
+        drop(self.trouble(Trouble::Restart));
     }
 
     /// Lets something go wrong, from now until it is lifted. Answers with the number by which it is lifted.
     ///
     /// # Errors
     ///
-    /// If it names what is not there, lies outside its bounds, or is the case already.
+    /// If it names what is not there, lies outside its bounds, or is the case already; [`Error::File`] if it cannot be kept.
     pub fn trouble(&self, trouble: Trouble) -> Result<u64, Error> {
-        let mut world = self.present();
-        let number = world.begin(trouble, &self.inner.server)?;
-        world.settle(&self.inner.server);
-        Ok(number)
+        self.act(|world, server| {
+            let number = world.begin(trouble.clone(), server)?;
+            Ok((number, Deed::Begin(trouble)))
+        })
     }
 
     /// Lifts a trouble.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if no trouble with this number holds.
+    /// [`Error::NotFound`] if no trouble with this number holds; [`Error::File`] if it cannot be kept.
     pub fn lift(&self, number: u64) -> Result<(), Error> {
-        let mut world = self.present();
-        world.lift(number)?;
-        world.settle(&self.inner.server);
-        Ok(())
+        self.act(|world, _| {
+            world.lift(number)?;
+            Ok(((), Deed::Lift(number)))
+        })
     }
 
     /// The troubles that hold, oldest first.
@@ -189,36 +246,62 @@ impl Cloud {
         self.inner.clock.sleep(wait).await;
     }
 
-    /// Answers a request.
+    /// Answers a request. In a cloud that is kept, what it did is on the disk by then.
     #[must_use]
     pub fn answer(&self, request: &WireRequest) -> WireAnswer {
+        let (answer, ticket) = self.perform(request);
+        match ticket {
+            Some(ticket) => self.made_durable(answer, ticket),
+            None => answer,
+        }
+    }
+
+    /// Answers a request. The answer may go out once the ticket, if there is one, was waited for.
+    pub(crate) fn perform(&self, request: &WireRequest) -> (WireAnswer, Option<Ticket>) {
+        let mut world = self.present();
+        let before = world.mark();
+        let ran = self.run(&mut world, request, false);
+        // What a session's calls did may depend on when it was last seen.
+        let did = world.mark() != before || request.cookies.contains_key(auth::SESSION_COOKIE);
+        let ticket = self.inner.journal.as_ref().filter(|_| did).map(|journal| {
+            let entry = Entry { at: world.now, deed: Deed::of_request(request), came: ran.digest() };
+            journal.push(entry)
+        });
+        drop(world);
+        (self.spell(ran), ticket)
+    }
+
+    /// Does again what a request did, and answers with a digest of what came of it.
+    pub(crate) fn repeat(&self, world: &mut World, request: &WireRequest) -> u64 {
+        self.run(world, request, true).digest()
+    }
+
+    fn run(&self, world: &mut World, request: &WireRequest, is_repeated: bool) -> Ran {
         let pairs = arguments::merge(&request.query, &request.body);
         let exact = |name: &str| pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
         let wants_json = exact("response").is_some_and(|kind| kind.eq_ignore_ascii_case("json"));
-        let mut world = self.present();
-        let mut session = Session { world: &mut world, server: &self.inner.server, cookies: Vec::new(), request, pairs: &pairs };
+        let mut session = Session { world, server: &self.inner.server, cookies: Vec::new(), request, pairs: &pairs, is_repeated };
         let (envelope, result) = session.run(exact("command"));
-        let cookies = session.cookies;
-        drop(world);
-        self.spell(&envelope, result, wants_json, cookies)
+        Ran { envelope, result, cookies: session.cookies, wants_json }
     }
 
     /// The world as it is by now.
-    fn present(&self) -> MutexGuard<'_, World> {
+    pub(crate) fn present(&self) -> MutexGuard<'_, World> {
         let mut world = self.lock();
         if self.inner.server.options.clock == TimeMode::Auto {
-            world.now = world.now.max(self.inner.clock.now());
+            world.now = world.now.max(self.inner.clock.now() + world.ahead);
         }
         world.settle(&self.inner.server);
         world
     }
 
-    fn lock(&self) -> MutexGuard<'_, World> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
         // A poisoned lock means that a call panicked; the rows are still the best there is.
         self.inner.world.get_or_init(|| Mutex::new(first_world(&self.inner.server, self.inner.began))).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn spell(&self, envelope: &str, result: Result<Option<String>, Refusal>, wants_json: bool, cookies: Vec<String>) -> WireAnswer {
+    fn spell(&self, ran: Ran) -> WireAnswer {
+        let Ran { envelope, result, cookies, wants_json } = ran;
         let mut headers: Vec<(&'static str, String)> = cookies.into_iter().map(|cookie| ("set-cookie", cookie)).collect();
         let (status, body, is_fault) = match result {
             Ok(None) => {
@@ -260,6 +343,8 @@ struct Session<'a> {
     cookies: Vec<String>,
     request: &'a WireRequest,
     pairs: &'a [Pair],
+    /// Whether it is done again, as it was done before.
+    is_repeated: bool,
 }
 
 impl Session<'_> {
@@ -305,7 +390,10 @@ impl Session<'_> {
             return ("errorresponse".to_owned(), Err(Refusal::role(name, &user)));
         }
         let now = self.world.now;
-        if let Some(Err(refusal)) = self.world.throttle.as_mut().map(|throttle| throttle.count(&caller, now)) {
+        // What was counted before passed then, and reads between were not kept.
+        if !self.is_repeated
+            && let Some(Err(refusal)) = self.world.throttle.as_mut().map(|throttle| throttle.count(&caller, now))
+        {
             return (envelope, Err(refusal));
         }
         if let Err(refusal) = nouns::project::check_context(self.world, &caller, name, self.pairs) {
@@ -363,12 +451,18 @@ impl Session<'_> {
 
 /// The world as it is before anybody called.
 fn first_world(server: &Server, began: Duration) -> World {
+    let mut world = empty_world(server, began);
+    seed(&mut world, server);
+    world
+}
+
+/// A world that knows its kinds and has no row.
+fn empty_world(server: &Server, began: Duration) -> World {
     let mut world = World::new(server.options.seed, began, nouns::NOUNS);
     if server.catalog.release() < Release::NEWEST {
         world.is_old = true;
         world.leave_out(&later_members(&server.catalog));
     }
-    seed(&mut world, server);
     world
 }
 

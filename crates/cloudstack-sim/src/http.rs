@@ -12,7 +12,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method as HttpMethod, StatusCode,
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::cloud::{Cloud, Method, WireAnswer, WireRequest};
+use crate::{
+    cloud::{Cloud, Method, WireAnswer, WireRequest},
+    keep::Ticket,
+};
 
 /// The longest request target and headers that are taken.
 const HEAD_BYTES_MAX: usize = 8_192;
@@ -74,12 +77,22 @@ async fn answer(State(cloud): State<Cloud>, request: Request) -> Response {
         return told(StatusCode::METHOD_NOT_ALLOWED, "Please use HTTP POST to authenticate using this API");
     }
     let request = WireRequest { method: if is_read { Method::Get } else { Method::Post }, query, body, cookies };
-    let answer = cloud.answer(&request);
+    let answer = match cloud.perform(&request) {
+        (answer, None) => answer,
+        (answer, Some(ticket)) => durable(&cloud, answer, ticket).await,
+    };
     let delay = cloud.delay(&request);
     if !delay.is_zero() {
         cloud.wait(delay).await;
     }
     spell(answer)
+}
+
+/// Waits for the disk beside the threads that answer.
+async fn durable(cloud: &Cloud, answer: WireAnswer, ticket: Ticket) -> WireAnswer {
+    let waiting = cloud.clone();
+    let lost = WireAnswer { status: 500, headers: Vec::new(), body: String::new() };
+    tokio::task::spawn_blocking(move || waiting.made_durable(answer, ticket)).await.unwrap_or(lost)
 }
 
 fn spell(answer: WireAnswer) -> Response {

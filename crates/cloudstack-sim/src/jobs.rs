@@ -9,13 +9,16 @@ use std::{
     time::Duration,
 };
 
-use cloudstack_api::catalog::Command;
+use cloudstack_api::catalog::{Catalog, Command, RoleType};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     arguments::Arguments,
+    error::Error,
     events::{self, Phase},
     instance,
     json::Json,
+    nouns,
     options::JobSpeed,
     refusal::Refusal,
     trouble::{self, Burden, Throttle},
@@ -75,12 +78,35 @@ impl std::fmt::Debug for Pending {
     }
 }
 
-/// Something that happens at a time by itself.
-type Chore = Box<dyn FnOnce(&mut World) + Send>;
+/// Something that happens to an object at a time by itself, and can be written down until then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Chore {
+    /// A machine that was destroyed, or never came to be, is expunged.
+    ExpungeMachine,
+    /// A template or an ISO is there.
+    EndDownload,
+    /// A silent host is held for dead.
+    BuryHost,
+}
+
+impl Chore {
+    fn run(self, world: &mut World, object: Handle) {
+        match self {
+            Self::ExpungeMachine => nouns::expunge_due(world, object),
+            Self::EndDownload => nouns::arrive(world, object),
+            Self::BuryHost => trouble::bury(world, object),
+        }
+    }
+}
+
+/// Something that is over before the next call is answered.
+type Moment = Box<dyn FnOnce(&mut World) + Send>;
 
 enum Task {
     Job(String, Pending),
-    Chore(Chore),
+    Chore(Chore, Handle),
+    Moment(Moment),
 }
 
 /// All jobs of a world.
@@ -101,13 +127,126 @@ impl std::fmt::Debug for Jobs {
     }
 }
 
+/// Jobs written down.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SavedJobs {
+    sequence: u64,
+    jobs: Vec<SavedJob>,
+    chores: Vec<(Duration, Chore, String)>,
+}
+
+/// A job written down; its work is over.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedJob {
+    number: u64,
+    id: String,
+    user: String,
+    account: String,
+    domain: String,
+    role: String,
+    role_type: RoleType,
+    command: String,
+    instance: Option<(String, Option<String>)>,
+    created: Duration,
+    completed: Duration,
+    code: u16,
+    result: Option<String>,
+}
+
+impl Jobs {
+    /// How many jobs and chores there were.
+    pub(crate) fn mark(&self) -> u64 {
+        self.sequence
+    }
+
+    /// When the last of the jobs that are on their way ends.
+    pub(crate) fn last_due(&self) -> Option<Duration> {
+        self.tasks.iter().filter(|(_, task)| !matches!(task, Task::Chore(..))).map(|((due, _), _)| *due).next_back()
+    }
+
+    /// Whether no job is at work or held up, so that a world written down has all there is.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.held.is_empty() && self.last_due().is_none()
+    }
+}
+
 impl World {
-    /// Lets something happen later.
-    pub(crate) fn later(&mut self, after: Duration, chore: impl FnOnce(&mut Self) + Send + 'static) {
+    /// Writes the jobs down; those at work as a restart would leave them.
+    pub(crate) fn saved_jobs(&self) -> SavedJobs {
+        let job = |job: &Job| {
+            let (completed, code, result) = match &job.ending {
+                Some(ending) => (ending.completed, ending.code, ending.result.clone()),
+                None => (self.now, CUT_OFF, None),
+            };
+            SavedJob {
+                number: job.number,
+                id: job.id.clone(),
+                user: self.reference(job.caller.user),
+                account: self.reference(job.caller.account),
+                domain: self.reference(job.caller.domain),
+                role: self.reference(job.caller.role),
+                role_type: job.caller.kind,
+                command: job.command.name.clone(),
+                instance: job.instance.clone(),
+                created: job.created,
+                completed,
+                code,
+                result,
+            }
+        };
+        let chores = self.jobs.tasks.iter().filter_map(|((due, _), task)| match task {
+            Task::Chore(chore, object) => Some((*due, *chore, self.reference(*object))),
+            Task::Job(..) | Task::Moment(_) => None,
+        });
+        SavedJobs {
+            sequence: self.jobs.sequence,
+            jobs: self.jobs.order.iter().filter_map(|id| self.jobs.by_id.get(id)).map(job).collect(),
+            chores: chores.collect(),
+        }
+    }
+
+    /// Makes jobs again from what was written down. Jobs of commands that the release lacks are left out.
+    pub(crate) fn restore_jobs(&mut self, saved: SavedJobs, catalog: &Catalog) -> Result<(), Error> {
+        let row = |world: &Self, name: &str| world.referred(name).ok_or_else(|| Error::Damaged(format!("a job refers to `{name}`, which is not there")));
+        for job in saved.jobs {
+            let Some(command) = catalog.command(&job.command) else { continue };
+            let caller = Caller {
+                user: row(self, &job.user)?,
+                account: row(self, &job.account)?,
+                domain: row(self, &job.domain)?,
+                role: row(self, &job.role)?,
+                kind: job.role_type,
+            };
+            let ending = Some(Ending { completed: job.completed, code: job.code, result: job.result });
+            self.jobs.order.push(job.id.clone());
+            let restored = Job { number: job.number, id: job.id.clone(), caller, command, instance: job.instance, created: job.created, ending };
+            self.jobs.by_id.insert(job.id, restored);
+        }
+        for (at, (due, chore, object)) in (0_u64..).zip(saved.chores) {
+            let object = row(self, &object)?;
+            self.jobs.tasks.insert((due, at), Task::Chore(chore, object));
+        }
+        self.jobs.sequence = saved.sequence;
+        Ok(())
+    }
+
+    /// Lets something happen later: a moment later, since it cannot be written down. For anything else there is [`Self::due`].
+    pub(crate) fn later(&mut self, after: Duration, moment: impl FnOnce(&mut Self) + Send + 'static) {
+        self.put_task(after, Task::Moment(Box::new(moment)));
+    }
+
+    /// Lets something happen to an object later.
+    pub(crate) fn due(&mut self, after: Duration, chore: Chore, object: Handle) {
+        self.put_task(after, Task::Chore(chore, object));
+    }
+
+    fn put_task(&mut self, after: Duration, task: Task) {
         let at = self.now + after;
         self.jobs.sequence += 1;
         let sequence = self.jobs.sequence;
-        self.jobs.tasks.insert((at, sequence), Task::Chore(Box::new(chore)));
+        self.jobs.tasks.insert((at, sequence), task);
     }
 
     /// Does everything that is due.
@@ -117,7 +256,8 @@ impl World {
             let ((due, _), task) = entry.remove_entry();
             self.now = due;
             match task {
-                Task::Chore(chore) => chore(self),
+                Task::Chore(chore, object) => chore.run(self, object),
+                Task::Moment(moment) => moment(self),
                 Task::Job(id, pending) => self.finish_job(&id, pending, server),
             }
         }
@@ -164,7 +304,7 @@ impl World {
     /// Ends all jobs that are at work without a result, as a restart of the server does.
     fn cut_off_jobs(&mut self) {
         let completed = self.now;
-        self.jobs.tasks.retain(|_, task| matches!(task, Task::Chore(_)));
+        self.jobs.tasks.retain(|_, task| !matches!(task, Task::Job(..)));
         self.jobs.held.clear();
         self.jobs.at_work.clear();
         self.jobs.busy_until.clear();
@@ -326,7 +466,6 @@ fn find<'a>(turn: &'a Turn<'_>, id: &str) -> Option<&'a Job> {
 }
 
 fn may_see(turn: &Turn<'_>, job: &Job) -> bool {
-    use cloudstack_api::catalog::RoleType;
     match turn.caller.kind {
         RoleType::Admin => true,
         RoleType::DomainAdmin => turn.world.is_within(job.caller.domain, turn.caller.domain),

@@ -319,6 +319,11 @@ impl Kind {
         self.view.iter().filter_map(|member| World::member_field(*member))
     }
 
+    /// The names of the members, and whether they hold something nested of their own.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (Key, bool)> + '_ {
+        self.view.iter().map(|member| (member.name, matches!(member.from, PreparedFrom::Plain(From::Tags))))
+    }
+
     /// The member with this name.
     pub(crate) fn member(&self, name: Key) -> Option<Prepared> {
         self.view.iter().find(|member| member.name == name).copied()

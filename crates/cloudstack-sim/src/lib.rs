@@ -17,6 +17,7 @@ mod http;
 mod instance;
 mod jobs;
 mod json;
+mod keep;
 mod kind;
 mod list;
 mod nouns;
@@ -34,6 +35,7 @@ pub use crate::{
     coverage::{How, coverage},
     error::Error,
     http::serve,
+    keep::{Recovery, exported_options, kept_options},
     options::{JobSpeed, Plugins, Scene, TimeMode, Tuning, WorldOptions},
     sandbox::{Gate, serve_with},
     trouble::{ActiveTrouble, Failure, SLOW_MAX, Trouble},

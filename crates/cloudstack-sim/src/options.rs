@@ -1,9 +1,11 @@
 //! How an embedded cloud is asked for.
 
 use cloudstack_api::catalog::Release;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// What drives the time of a world.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TimeMode {
     /// The clock that the cloud is given: work takes a second or two, as people expect.
     #[default]
@@ -13,7 +15,8 @@ pub enum TimeMode {
 }
 
 /// How long the cloud's work takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum JobSpeed {
     /// A deployment takes two seconds, starting and stopping one, the rest less.
     #[default]
@@ -23,7 +26,8 @@ pub enum JobSpeed {
 }
 
 /// Which commands the cloud answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Plugins {
     /// Every command of the catalog.
     #[default]
@@ -33,7 +37,8 @@ pub enum Plugins {
 }
 
 /// What a world starts with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Scene {
     /// Accounts, networks and machines to try things with.
     #[default]
@@ -43,7 +48,8 @@ pub enum Scene {
 }
 
 /// Numbers that a real server keeps in its settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Tuning {
     /// How long work takes.
     pub speed: JobSpeed,
@@ -73,9 +79,11 @@ impl Default for Tuning {
 }
 
 /// A world to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct WorldOptions {
     /// The release that the cloud says it is.
+    #[serde(serialize_with = "write_release", deserialize_with = "read_release")]
     pub release: Release,
     /// Where ids, keys and everything else made-up come from: the same seed makes the same world.
     pub seed: u64,
@@ -88,6 +96,7 @@ pub struct WorldOptions {
     /// What it starts with.
     pub scene: Scene,
     /// Global settings that differ from a new installation's. They also load the commands that they turn on.
+    #[serde(skip)]
     pub settings: &'static [(&'static str, &'static str)],
     /// Numbers that a real server keeps in its settings.
     pub tuning: Tuning,
@@ -104,6 +113,25 @@ impl Default for WorldOptions {
             scene: Scene::Furnished,
             settings: &[],
             tuning: Tuning::default(),
+        }
+    }
+}
+
+fn write_release<S: Serializer>(release: &Release, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(release)
+}
+
+fn read_release<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Release, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+impl JobSpeed {
+    /// The word for it in settings.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Instant => "instant",
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The administrative endpoint that only the embedded cloud has: `/sandbox/…`, beside CloudStack's `/client/api`.
 //!
-//! It makes trouble and lifts it. Whoever reaches it rules the world, so it is open on the loopback alone, to programs
+//! It makes trouble and lifts it, moves time, and hands out and takes whole worlds. Whoever reaches it rules the world, so it is open on the loopback alone, to programs
 //! and not to web pages, or to those who bring a token.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -20,6 +20,12 @@ use crate::{cloud::Cloud, error::Error, trouble::Trouble};
 
 /// The longest body that is read.
 const BODY_BYTES_MAX: usize = 65_536;
+/// The longest world that is taken.
+const WORLD_BYTES_MAX: usize = 1 << 30;
+/// How far time is moved at once at most: ten years.
+const SKIP_SECONDS_MAX: u64 = 315_360_000;
+/// The path of the world as a whole.
+const WORLD: &str = "world";
 /// Where it is.
 const ROOT: &str = "/sandbox/";
 /// The hosts by which programs on the same machine call it.
@@ -59,23 +65,24 @@ struct Desk {
 }
 
 /// A status and what is said with it.
-type Said = (StatusCode, Value);
+type Said = (StatusCode, String);
 
 async fn answer(State(desk): State<Desk>, request: Request) -> Response {
     let (status, body) = match admit(&desk.gate, request.headers()) {
         Ok(()) => handle(&desk.cloud, request).await,
         Err(refused) => refused,
     };
-    let mut response = Response::new(if body.is_null() { Body::empty() } else { Body::from(body.to_string()) });
+    let has_body = !body.is_empty();
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    if !body.is_null() {
+    if has_body {
         response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     }
     response
 }
 
 fn told(status: StatusCode, error: &str) -> Said {
-    (status, json!({ "error": error }))
+    (status, json!({ "error": error }).to_string())
 }
 
 fn admit(gate: &Gate, headers: &HeaderMap) -> Result<(), Said> {
@@ -104,30 +111,44 @@ fn is_same(given: &str, expected: &str) -> bool {
 async fn handle(cloud: &Cloud, request: Request) -> Said {
     let method = request.method().clone();
     let path = request.uri().path().strip_prefix(ROOT).unwrap_or_default().trim_end_matches('/').to_owned();
-    let Ok(body) = to_bytes(request.into_body(), BODY_BYTES_MAX).await else {
+    let Ok(body) = to_bytes(request.into_body(), if path == WORLD { WORLD_BYTES_MAX } else { BODY_BYTES_MAX }).await else {
         return told(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long");
     };
-    let done = match (method.as_str(), path.split_once('/').unwrap_or((path.as_str(), ""))) {
-        ("GET", ("trouble", "")) => Ok((StatusCode::OK, json!({ "trouble": cloud.troubles() }))),
-        ("POST", ("trouble", "")) => make(cloud, &body),
+    let cloud = cloud.clone();
+    // Worlds can be large and disks slow: not on the threads that answer.
+    let done = tokio::task::spawn_blocking(move || act(&cloud, method.as_str(), &path, &body)).await;
+    done.unwrap_or_else(|_| told(StatusCode::INTERNAL_SERVER_ERROR, "it failed in a way that it should not"))
+}
+
+fn act(cloud: &Cloud, method: &str, path: &str, body: &[u8]) -> Said {
+    let done = match (method, path.split_once('/').unwrap_or((path, ""))) {
+        ("GET", ("trouble", "")) => Ok((StatusCode::OK, json!({ "trouble": cloud.troubles() }).to_string())),
+        ("POST", ("trouble", "")) => make(cloud, body),
         ("DELETE", ("trouble", number)) => lift(cloud, number),
-        (_, ("trouble", "")) => return told(StatusCode::METHOD_NOT_ALLOWED, "`GET`, `POST` and `DELETE` are known here"),
-        _ => return told(StatusCode::NOT_FOUND, "there is `/sandbox/trouble` and nothing else"),
+        ("GET", (WORLD, "")) => cloud.export().map(|text| (StatusCode::OK, text)),
+        ("PUT", (WORLD, "")) => replace(cloud, body),
+        ("POST", ("time", "")) => skip(cloud, body),
+        (_, ("trouble" | WORLD | "time", "")) => return told(StatusCode::METHOD_NOT_ALLOWED, "this is done with another method"),
+        _ => return told(StatusCode::NOT_FOUND, "there are `/sandbox/trouble`, `/sandbox/world` and `/sandbox/time`"),
     };
     done.unwrap_or_else(|error| {
         let status = match &error {
             Error::NotFound { .. } => StatusCode::NOT_FOUND,
-            Error::Invalid(_) => StatusCode::BAD_REQUEST,
+            Error::Invalid(_) | Error::Damaged(_) => StatusCode::BAD_REQUEST,
             Error::Conflict(_) => StatusCode::CONFLICT,
+            Error::File { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
         told(status, &error.to_string())
     })
 }
 
+fn read(body: &[u8]) -> Result<Value, Error> {
+    serde_json::from_slice(body).map_err(|fault| Error::invalid(format!("the body is no JSON: {fault}")))
+}
+
 fn make(cloud: &Cloud, body: &[u8]) -> Result<Said, Error> {
-    let json: Value = serde_json::from_slice(body).map_err(|fault| Error::invalid(format!("the body is no JSON: {fault}")))?;
-    let number = cloud.trouble(Trouble::from_json(json)?)?;
-    Ok((StatusCode::CREATED, json!({ "number": number })))
+    let number = cloud.trouble(Trouble::from_json(read(body)?)?)?;
+    Ok((StatusCode::CREATED, json!({ "number": number }).to_string()))
 }
 
 fn lift(cloud: &Cloud, number: &str) -> Result<Said, Error> {
@@ -139,5 +160,19 @@ fn lift(cloud: &Cloud, number: &str) -> Result<Said, Error> {
     for number in numbers {
         cloud.lift(number)?;
     }
-    Ok((StatusCode::NO_CONTENT, Value::Null))
+    Ok((StatusCode::NO_CONTENT, String::new()))
+}
+
+fn replace(cloud: &Cloud, body: &[u8]) -> Result<Said, Error> {
+    let text = std::str::from_utf8(body).map_err(|_| Error::invalid("the body is no UTF-8"))?;
+    cloud.replace(text)?;
+    Ok((StatusCode::NO_CONTENT, String::new()))
+}
+
+fn skip(cloud: &Cloud, body: &[u8]) -> Result<Said, Error> {
+    let body = read(body)?;
+    let seconds = body.get("seconds").and_then(Value::as_u64).filter(|seconds| *seconds <= SKIP_SECONDS_MAX);
+    let seconds = seconds.ok_or_else(|| Error::invalid(format!("`seconds` should be a number up to {SKIP_SECONDS_MAX}")))?;
+    cloud.skip(Duration::from_secs(seconds))?;
+    Ok((StatusCode::NO_CONTENT, String::new()))
 }

@@ -8,6 +8,7 @@ use super::{
     recipe::{Put, Recipe, change, make},
 };
 use crate::{
+    jobs::Chore,
     json::Json,
     kind::{
         ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed,
@@ -417,22 +418,24 @@ fn register(turn: &mut Turn<'_>, word: &str, more: &[(&str, Datum)]) -> Result<O
     let url = turn.needed("url")?;
     let image = begin(turn, word, more)?;
     turn.world.set(image, "url", url);
-    let done = if word == "iso" { "Successfully Installed" } else { "Download Complete" };
-    let arrive = move |world: &mut World| {
-        world.set(image, "isready", true);
-        world.set(image, "status", done);
-        world.set(image, "size", IMAGE_BYTES);
-        world.set(image, "physicalsize", IMAGE_BYTES);
-    };
     // Simulated storage has what it is asked for at once; where people look on, they see it arrive.
     if turn.server.options.scene == Scene::Bare || turn.server.options.tuning.speed == JobSpeed::Instant {
-        arrive(turn.world);
+        arrive(turn.world, image);
     } else {
         turn.world.set(image, "isready", false);
         turn.world.set(image, "status", "10% Downloaded");
-        turn.world.later(DOWNLOAD, arrive);
+        turn.world.due(DOWNLOAD, Chore::EndDownload, image);
     }
     Ok(Outcome::List(vec![image], 1))
+}
+
+/// A template or an ISO is there.
+pub(crate) fn arrive(world: &mut World, image: Handle) {
+    let done = if image.kind == world.kind("iso") { "Successfully Installed" } else { "Download Complete" };
+    world.set(image, "isready", true);
+    world.set(image, "status", done);
+    world.set(image, "size", IMAGE_BYTES);
+    world.set(image, "physicalsize", IMAGE_BYTES);
 }
 
 fn upload_template(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

@@ -63,10 +63,10 @@ use crate::{
 };
 
 pub(crate) use self::{
-    image::is_shared_with,
+    image::{arrive, is_shared_with},
     network::implement,
     place::choose_host,
-    vm::{instance_name, power_off},
+    vm::{expunge_due, instance_name, power_off},
 };
 
 /// Whether a row passes an argument of a list.

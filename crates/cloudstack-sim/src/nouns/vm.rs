@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::Tables;
 use crate::{
+    jobs::Chore,
     json::Json,
     kind::{
         ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Member, Noun, PROJECT, PROJECT_ID, Shown, TAGS,
@@ -437,8 +438,7 @@ fn left_in_error(turn: &mut Turn<'_>, vm: Handle, template: Handle, networks: &[
         turn.world.set(vm, "ostype", os);
     }
     super::network::attach_all(turn, vm, networks);
-    let delay = Duration::from_secs(turn.server.options.tuning.expunge_delay_seconds);
-    turn.world.later(delay, move |world| wipe(world, vm));
+    expunge_later(turn, vm);
     let (id, template) = (turn.world.id(vm), turn.world.id(template));
     Refusal { leftover: Some((id, "virtualmachineid")), ..Refusal::internal(format!("template {template} has not been completely downloaded to zone")) }
 }
@@ -552,12 +552,7 @@ fn cannot_start(turn: &mut Turn<'_>, vm: Handle, first: bool) -> Refusal {
     if first {
         turn.world.set(vm, "state", "Error");
         release(turn.world, vm);
-        let delay = Duration::from_secs(turn.server.options.tuning.expunge_delay_seconds);
-        turn.world.later(delay, move |world| {
-            if world.text(vm, "state") == Some("Error") {
-                wipe(world, vm);
-            }
-        });
+        expunge_later(turn, vm);
     } else {
         turn.world.set(vm, "state", "Stopped");
     }
@@ -708,16 +703,25 @@ fn destroy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }))
 }
 
-/// Destroyed machines are expunged when their time is up, unless they were recovered before. One that was recovered and
-/// destroyed again has its full time again.
+/// Machines that were destroyed, or never came to be, are expunged when their time is up, unless they were recovered
+/// before. One that was recovered and destroyed again has its full time again.
 fn expunge_later(turn: &mut Turn<'_>, vm: Handle) {
     let delay = Duration::from_secs(turn.server.options.tuning.expunge_delay_seconds);
-    let since = turn.world.string(vm, "lastupdated");
-    turn.world.later(delay, move |world| {
-        if world.text(vm, "state") == Some("Destroyed") && world.text(vm, "lastupdated") == Some(&since) {
-            wipe(world, vm);
-        }
-    });
+    let due = millis(turn.world.now + delay);
+    turn.world.set(vm, "expungeat", due);
+    turn.world.due(delay, Chore::ExpungeMachine, vm);
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Expunges a machine whose time is up.
+pub(crate) fn expunge_due(world: &mut World, vm: Handle) {
+    let is_left = matches!(world.text(vm, "state"), Some("Destroyed" | "Error"));
+    if is_left && world.number(vm, "expungeat") == millis(world.now) {
+        wipe(world, vm);
+    }
 }
 
 /// Takes a machine and what hangs on it out of the world; data volumes are detached and stay.

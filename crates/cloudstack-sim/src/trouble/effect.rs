@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{ActiveTrouble, FAILURE_TEXT, Throttle, Trouble};
 use crate::{
     error::Error,
+    jobs::Chore,
     nouns,
     options::JobSpeed,
     refusal::Refusal,
@@ -87,8 +88,8 @@ pub(super) fn begin(world: &mut World, trouble: &Trouble, server: &Server) -> Re
 }
 
 /// Takes back what a trouble did.
-pub(super) fn end(world: &mut World, lifted: &ActiveTrouble) {
-    for row in lifted.held.iter().copied() {
+pub(super) fn end(world: &mut World, lifted: &ActiveTrouble, marked: Vec<Handle>) {
+    for row in marked {
         match lifted.trouble {
             Trouble::HostDown { .. } => revive(world, row),
             Trouble::StorageFull { .. } => world.unset(row, FULL),
@@ -237,12 +238,12 @@ fn lose_host(world: &mut World, name: &str, server: &Server) -> Result<Handle, E
         JobSpeed::Instant => Duration::ZERO,
         JobSpeed::Normal => INVESTIGATION,
     };
-    world.later(wait, move |world| bury(world, host));
+    world.due(wait, Chore::BuryHost, host);
     Ok(host)
 }
 
 /// A silent host is held for dead: its machines start elsewhere or stop.
-fn bury(world: &mut World, host: Handle) {
+pub(crate) fn bury(world: &mut World, host: Handle) {
     if !world.is_alive(host) || world.text(host, "state") != Some("Alert") {
         return;
     }

@@ -8,20 +8,15 @@ mod effect;
 mod spec;
 mod throttle;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
-    effect::{Burden, hindered, is_full},
+    effect::{Burden, bury, hindered, is_full},
     throttle::Throttle,
 };
-use crate::{
-    error::Error,
-    refusal::Refusal,
-    turn::Server,
-    world::{Handle, World},
-};
+use crate::{error::Error, refusal::Refusal, turn::Server, world::World};
 
 /// The longest that an answer can be held back.
 pub const SLOW_MAX: Duration = Duration::from_secs(300);
@@ -126,7 +121,7 @@ impl Default for Failure {
 }
 
 /// A trouble that holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActiveTrouble {
     /// Its number, by which it is lifted.
     pub number: u64,
@@ -136,16 +131,17 @@ pub struct ActiveTrouble {
     /// How many more jobs or calls it meets; absent for what does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<u32>,
-    /// What it holds, to be given free.
-    #[serde(skip)]
-    held: Vec<Handle>,
 }
 
 /// All troubles of a world.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Troubles {
     active: Vec<ActiveTrouble>,
     sequence: u64,
+    /// The rows that each marked, by their names.
+    marked: BTreeMap<u64, Vec<String>>,
+    /// How often one was met.
+    met: u64,
 }
 
 impl Trouble {
@@ -199,6 +195,12 @@ impl Troubles {
         &self.active
     }
 
+    /// Something that differs whenever a trouble began, ended or was met.
+    pub(crate) fn mark(&self) -> u64 {
+        let active = self.active.iter().fold(self.sequence, |mark, active| mark.wrapping_mul(31).wrapping_add(active.number));
+        active.wrapping_mul(31).wrapping_add(self.met)
+    }
+
     fn is_for(trouble: &Trouble, command: &str) -> bool {
         trouble.command().is_none_or(|meant| meant == command)
     }
@@ -208,6 +210,7 @@ impl Troubles {
         let at = self.active.iter().position(|active| active.left.is_some_and(|left| left > 0) && fits(&active.trouble))?;
         let active = self.active.get_mut(at)?;
         active.left = active.left.map(|left| left - 1);
+        self.met += 1;
         let met = active.clone();
         // What holds jobs stays until it is lifted, however many more it would hold.
         if met.left == Some(0) && !matches!(met.trouble, Trouble::JobStuck { .. }) {
@@ -254,12 +257,14 @@ impl World {
     /// Lets a trouble begin and answers with its number.
     pub(crate) fn begin(&mut self, trouble: Trouble, server: &Server) -> Result<u64, Error> {
         trouble.check(server)?;
-        let held = effect::begin(self, &trouble, server)?;
+        let marked = effect::begin(self, &trouble, server)?;
+        let marked = marked.into_iter().map(|row| self.reference(row)).collect();
         self.troubles.sequence += 1;
         let number = self.troubles.sequence;
         if trouble != Trouble::Restart {
             let left = trouble.times();
-            self.troubles.active.push(ActiveTrouble { number, trouble, left, held });
+            self.troubles.active.push(ActiveTrouble { number, trouble, left });
+            self.troubles.marked.insert(number, marked);
         }
         Ok(number)
     }
@@ -269,7 +274,9 @@ impl World {
         let at = self.troubles.active.iter().position(|active| active.number == number);
         let Some(at) = at else { return Err(Error::NotFound { what: "trouble", name: number.to_string() }) };
         let lifted = self.troubles.active.remove(at);
-        effect::end(self, &lifted);
+        let marked = self.troubles.marked.remove(&number).unwrap_or_default();
+        let rows = marked.iter().filter_map(|name| self.referred(name)).collect();
+        effect::end(self, &lifted, rows);
         Ok(())
     }
 }

@@ -4,6 +4,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{refusal::Refusal, turn::Caller, world::World};
 
 /// The setting that turns it on, read when the server starts.
@@ -14,10 +16,11 @@ const MAX: (&str, u32) = ("api.throttling.max", 25);
 const INTERVAL: (&str, u64) = ("api.throttling.interval", 1);
 
 /// A limit and what was used of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Throttle {
     max: u32,
     interval: Duration,
+    #[serde(skip)]
     /// By the row of the account: when its time began, and its calls since.
     counters: HashMap<u32, (Duration, u32)>,
 }

@@ -27,3 +27,10 @@ impl Hasher for Fnv {
         }
     }
 }
+
+/// The hash of a text: to see that it is the same, not to keep strangers from making one like it.
+pub(crate) fn digest(bytes: &[u8]) -> u64 {
+    let mut hasher = Fnv::default();
+    hasher.write(bytes);
+    hasher.finish()
+}

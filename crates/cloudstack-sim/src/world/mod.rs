@@ -5,6 +5,7 @@
 
 mod cell;
 mod hash;
+mod saved;
 mod seed;
 pub(crate) mod shelf;
 mod table;
@@ -12,6 +13,7 @@ mod texts;
 mod wides;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
@@ -20,13 +22,17 @@ use cloudstack_api::roles::Role;
 use hashbrown::HashTable;
 use serde_json::Value;
 
-pub(crate) use self::seed::{identities, seed};
 use self::{
     cell::{Cell, Said},
     hash::Quick,
     table::{Column, Table},
     texts::Texts,
     wides::{Wide, Wides},
+};
+pub(crate) use self::{
+    hash::digest,
+    saved::SavedWorld,
+    seed::{identities, seed},
 };
 use crate::{
     auth::Session,
@@ -177,6 +183,16 @@ pub(crate) struct Tag {
     pub(crate) resource_type: String,
 }
 
+/// Where a world stands, to be compared with where it stands later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    changes: u64,
+    random: u64,
+    prepared: usize,
+    jobs: u64,
+    troubles: u64,
+}
+
 /// The whole state.
 #[derive(Debug)]
 pub(crate) struct World {
@@ -203,15 +219,19 @@ pub(crate) struct World {
     pub(crate) sessions: HashMap<String, Session>,
     /// Wall-clock time since 1970.
     pub(crate) now: Duration,
+    /// How far the world's time was moved ahead of the clock that drives it.
+    pub(crate) ahead: Duration,
+    /// How often something was changed: a call that leaves it alone changed no row.
+    changes: u64,
     /// Where everything made-up comes from.
     pub(crate) random: fastrand::Rng,
-    counters: HashMap<&'static str, u64>,
+    counters: HashMap<Cow<'static, str>, u64>,
     /// Whether the release is older than the newest.
     pub(crate) is_old: bool,
     /// The commands whose kinds are there: making them ready is done once.
     pub(crate) prepared: HashSet<String>,
     /// The kinds that were stocked from the shelf.
-    pub(crate) stocked: HashSet<&'static str>,
+    pub(crate) stocked: HashSet<Cow<'static, str>>,
     /// The kinds that single commands list, where their shape alone does not tell.
     pub(crate) lists: HashMap<Box<str>, KindId>,
     /// What goes wrong because somebody asked for it.
@@ -240,6 +260,8 @@ impl World {
             jobs: Jobs::default(),
             sessions: HashMap::new(),
             now,
+            ahead: Duration::ZERO,
+            changes: 0,
             random: fastrand::Rng::with_seed(seed),
             counters: HashMap::new(),
             is_old: false,
@@ -330,6 +352,7 @@ impl World {
     /// Puts a row with a given id into a table; 0 for none.
     pub(crate) fn insert_as(&mut self, kind: KindId, id: u128, owner: Option<Handle>, fields: &[(&str, Datum)]) -> Handle {
         let created = self.now.as_secs();
+        self.changes += 1;
         let Some(table) = self.tables.get_mut(usize::from(kind.0)) else { return Handle { kind, row: u32::MAX } };
         let handle = Handle { kind, row: table.add(id, owner.map(|owner| owner.row), created) };
         if id != 0 {
@@ -356,6 +379,7 @@ impl World {
         if !table.remove(handle.row) {
             return;
         }
+        self.changes += 1;
         self.tags.remove(&handle);
     }
 
@@ -434,7 +458,6 @@ impl World {
     }
 
     /// All fields that a row has, in no order of meaning.
-    #[expect(dead_code, reason = "only what writes a world down asks for all fields")]
     pub(crate) fn contents(&self, handle: Handle) -> impl Iterator<Item = (Key, Content<'_>)> {
         let fields = self.table(handle.kind).into_iter().flat_map(move |table| table.fields(handle.row));
         fields.filter_map(|(key, cell)| Some((key, self.content(cell)?)))
@@ -528,6 +551,7 @@ impl World {
 
     fn put_cell(&mut self, handle: Handle, key: Key, cell: Cell) {
         let Some(table) = self.tables.get_mut(usize::from(handle.kind.0)) else { return };
+        self.changes += 1;
         match table.put(handle.row, key, cell).said() {
             Some(Said::Text(number)) => self.texts.give_back(number),
             Some(Said::Wide(number)) => self.wides.forget(number),
@@ -562,6 +586,7 @@ impl World {
     pub(crate) fn give(&mut self, handle: Handle, account: Handle) {
         if let Some(table) = self.tables.get_mut(usize::from(handle.kind.0)) {
             table.give(handle.row, account.row);
+            self.changes += 1;
         }
     }
 
@@ -645,10 +670,15 @@ impl World {
 
     /// The next number of a series.
     pub(crate) fn next(&mut self, series: &'static str, first: u64) -> u64 {
-        let counter = self.counters.entry(series).or_insert(first);
+        let counter = self.counters.entry(series.into()).or_insert(first);
         let number = *counter;
         *counter += 1;
         number
+    }
+
+    /// Something that differs after every call that changed the world.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { changes: self.changes, random: self.random.get_seed(), prepared: self.prepared.len(), jobs: self.jobs.mark(), troubles: self.troubles.mark() }
     }
 
     /// The internal number of a row, as texts and names of instances show it.

@@ -61,7 +61,7 @@ pub(crate) fn stock_noun(world: &mut World, word: &str, catalog: &Catalog) {
 }
 
 fn stock_section(world: &mut World, section: Section, catalog: &Catalog) {
-    if !world.stocked.insert(section.word) {
+    if !world.stocked.insert(section.word.into()) {
         return;
     }
     let rows: Vec<Map<String, Value>> = section.rows.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

@@ -2,7 +2,7 @@
 //!
 //! Knows neither the names of fields nor what their values mean.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Key, cell::Cell};
 
@@ -97,6 +97,23 @@ impl Table {
         if let Some(owner) = self.owners.get_mut(row as usize) {
             *owner = NOBODY;
         }
+    }
+
+    /// Says when a row was made.
+    pub(super) fn date(&mut self, row: u32, created: u64) {
+        if let Some(known) = self.created.get_mut(row as usize) {
+            *known = u32::try_from(created).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// The rows of accounts whose order is not that of their numbers.
+    pub(super) fn orders(&self) -> BTreeMap<u32, Vec<u32>> {
+        self.by_owner.iter().filter(|(_, rows)| !rows.is_sorted()).map(|(owner, rows)| (*owner, rows.clone())).collect()
+    }
+
+    /// Puts the rows of accounts into an order.
+    pub(super) fn put_orders(&mut self, orders: BTreeMap<u32, Vec<u32>>) {
+        self.by_owner.extend(orders);
     }
 
     /// How many rows there ever were.

@@ -5,6 +5,7 @@
 
 mod catalog;
 mod front;
+mod keep;
 mod life;
 mod lists;
 mod places;

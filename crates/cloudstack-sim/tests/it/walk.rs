@@ -47,7 +47,7 @@ const DEPTH_MAX: usize = 8;
 
 /// How a call went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Went {
+pub(crate) enum Went {
     /// HTTP 200, and the job, if there was one, succeeded.
     Well,
     /// A status, or that of a job, and its text.
@@ -99,9 +99,7 @@ fn steps() -> BTreeMap<&'static str, Vec<(&'static str, &'static str)>> {
 }
 
 impl Walk {
-    fn new(release: Release) -> Self {
-        let tuning = Tuning { limits: false, ..options().tuning };
-        let cloud = cloud(WorldOptions { release, tuning, ..options() });
+    fn new(cloud: Cloud, release: Release) -> Self {
         let admin = identity(&cloud, "admin");
         Self {
             catalog: Arc::new(Catalog::embedded(release)),
@@ -426,8 +424,14 @@ fn order(command: &Command) -> u8 {
     }
 }
 
-fn walk(release: Release) -> BTreeMap<String, Went> {
-    let mut walk = Walk::new(release);
+/// The world that the walk goes through.
+pub(crate) fn walked(release: Release) -> WorldOptions {
+    WorldOptions { release, tuning: Tuning { limits: false, ..options().tuning }, ..options() }
+}
+
+/// Calls every command of a release in a cloud of it.
+pub(crate) fn walk(cloud: Cloud, release: Release) -> BTreeMap<String, Went> {
+    let mut walk = Walk::new(cloud, release);
     let mut commands: Vec<Arc<Command>> = walk.catalog.commands().collect();
     commands.sort_by_key(|command| order(command));
     let lists: Vec<Arc<Command>> = commands.iter().filter(|command| command.is_list()).cloned().collect();
@@ -457,7 +461,8 @@ fn walk(release: Release) -> BTreeMap<String, Went> {
 }
 
 fn every_command_answers(release: &str) {
-    let went = walk(release.parse().unwrap());
+    let release = release.parse().unwrap();
+    let went = walk(cloud(walked(release)), release);
     let refused: BTreeMap<&str, &str> = REFUSED.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t')).collect();
     let mut faults = Vec::new();
     let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
