@@ -1,6 +1,6 @@
 //! The embedded cloud as a server on the loopback: what calls go to where no profile is configured.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use cloudstack_api::{
     catalog::{Catalog, Release},
@@ -21,24 +21,20 @@ pub(crate) struct Embedded {
     pub(crate) identities: Vec<Identity>,
     /// The cloud itself.
     pub(crate) cloud: Cloud,
+    /// What its user should know of how it was found.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Starts one at an address; it lives until `stop`.
 ///
 /// # Errors
 ///
-/// A report of kind `config` if the address cannot be had.
-pub(crate) async fn start(settings: &EmbeddedCloud, release: Option<Release>, place: Place) -> Result<Embedded, Report> {
-    let release = release.unwrap_or(Release::NEWEST);
+/// A report of kind `config` if the address cannot be had, or what is kept of the world cannot be used.
+pub(crate) async fn start(settings: &EmbeddedCloud, place: Place) -> Result<Embedded, Report> {
     let fault = |fault: std::io::Error| Report::new(ReportKind::Config, format!("the embedded cloud cannot listen at `{}`: {fault}", place.address));
     let listener = TcpListener::bind(place.address).await.map_err(fault)?;
     let address = listener.local_addr().map_err(fault)?;
-    let mut options = WorldOptions { release, seed: settings.seed, vms: settings.vms, ..WorldOptions::default() };
-    options.tuning.speed = match settings.speed {
-        Speed::Normal => JobSpeed::Normal,
-        Speed::Instant => JobSpeed::Instant,
-    };
-    let cloud = Cloud::new(options, Arc::new(Catalog::embedded(release)), place.clock);
+    let (cloud, warnings) = open(settings, &place)?;
     let identities = cloud.identities();
     let (served, gate, stop) = (cloud.clone(), place.gate, place.stop);
     tokio::spawn(async move {
@@ -46,7 +42,67 @@ pub(crate) async fn start(settings: &EmbeddedCloud, release: Option<Release>, pl
             tracing::error!(%fault, "the embedded cloud ended");
         }
     });
-    Ok(Embedded { url: format!("http://{address}/client/api"), identities, cloud })
+    Ok(Embedded { url: url(address), identities, cloud, warnings })
+}
+
+/// The URL of the API at an address.
+pub(crate) fn url(address: SocketAddr) -> String {
+    format!("http://{address}/client/api")
+}
+
+/// Makes a cloud that nobody can reach yet, and that is kept nowhere.
+///
+/// # Errors
+///
+/// A report of kind `config` if the import cannot be used.
+pub(crate) fn make(settings: &EmbeddedCloud, place: &Place) -> Result<Cloud, Report> {
+    let options = options(settings, place);
+    let cloud = Cloud::new(options, Arc::new(Catalog::embedded(options.release)), Arc::clone(&place.clock));
+    if let Some(import) = &place.kept.import {
+        cloud.replace(import).map_err(|fault| report(&fault))?;
+    }
+    Ok(cloud)
+}
+
+fn options(settings: &EmbeddedCloud, place: &Place) -> WorldOptions {
+    let release = place.release.unwrap_or(Release::NEWEST);
+    let mut options = WorldOptions { release, seed: settings.seed, vms: settings.vms, ..WorldOptions::default() };
+    options.tuning.speed = match settings.speed {
+        Speed::Normal => JobSpeed::Normal,
+        Speed::Instant => JobSpeed::Instant,
+    };
+    options
+}
+
+/// The cloud, and what its user should know of how it was found.
+fn open(settings: &EmbeddedCloud, place: &Place) -> Result<(Cloud, Vec<String>), Report> {
+    let Some(file) = &place.kept.state else { return Ok((make(settings, place)?, Vec::new())) };
+    let options = options(settings, place);
+    let catalog = Arc::new(Catalog::embedded(options.release));
+    let (cloud, recovery) = Cloud::keep(options, catalog, Arc::clone(&place.clock), file).map_err(|fault| report(&fault))?;
+    if let Some(import) = &place.kept.import {
+        cloud.replace(import).map_err(|fault| report(&fault))?;
+    }
+    let mut warnings = Vec::new();
+    if recovery.was_torn {
+        warnings.push(format!("the last line of `{}` was not whole and was dropped: it was being written, and nobody was answered", file.display()));
+    }
+    if let Some(copy) = &recovery.copy {
+        let (differing, all, program) = (recovery.differing, recovery.replayed, &recovery.program);
+        let copy = copy.display();
+        warnings.push(format!("{differing} of {all} calls kept by version {program} came out differently; the file as it was is in `{copy}`"));
+    }
+    Ok((cloud, warnings))
+}
+
+/// What is told of an error of the embedded cloud.
+pub(crate) fn report(error: &cloudstack_sim::Error) -> Report {
+    use cloudstack_sim::Error;
+    match error {
+        Error::NotFound { .. } | Error::Invalid(_) => Report::new(ReportKind::Usage, error.to_string()),
+        Error::Conflict(_) | Error::Damaged(_) => Report::new(ReportKind::Config, error.to_string()),
+        Error::File { source, .. } => Report::new(ReportKind::Config, format!("{error}: {source}")),
+    }
 }
 
 /// Where a cloud listens, by which clock it lives, and until when.
@@ -59,6 +115,19 @@ pub(crate) struct Place {
     pub(crate) stop: CancellationToken,
     /// Who may use its administrative endpoint.
     pub(crate) gate: Gate,
+    /// Its release; the newest without one.
+    pub(crate) release: Option<Release>,
+    /// Where its world comes from and stays.
+    pub(crate) kept: Kept,
+}
+
+/// Where a world comes from and stays.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// The file that keeps it.
+    pub(crate) state: Option<PathBuf>,
+    /// The export that it starts from.
+    pub(crate) import: Option<String>,
 }
 
 impl Embedded {

@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::consent::Consents;
 use crate::{
-    embedded::{self, Embedded, Place},
+    embedded::{self, Kept, Place},
     render::Screen,
     settings::{Entry, Origin, Settings},
 };
@@ -96,12 +96,6 @@ impl Context {
         Ok(Consents::new(&state))
     }
 
-    /// Starts an embedded cloud at an address.
-    pub(super) async fn cloud(&self, address: SocketAddr, gate: Gate) -> Result<Embedded, Report> {
-        let place = Place { address, clock: Arc::clone(&self.clock), stop: self.stop.clone(), gate };
-        embedded::start(&self.settings.embedded, self.settings.general.release, place).await
-    }
-
     /// Who asks at the command line.
     pub(super) fn caller(&self) -> Caller {
         Caller { read_only: self.settings.general.read_only, ..Caller::new("cli", "cli") }
@@ -124,7 +118,15 @@ impl Context {
 
     async fn profile(&self, entry: &Entry) -> Result<Profile, Report> {
         if entry.origin == Origin::Embedded {
-            return self.cloud(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Gate::Closed).await?.profile(&self.settings.embedded.identity);
+            let place = Place {
+                address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+                clock: Arc::clone(&self.clock),
+                stop: self.stop.clone(),
+                gate: Gate::Closed,
+                release: self.settings.general.release,
+                kept: Kept::default(),
+            };
+            return embedded::start(&self.settings.embedded, place).await?.profile(&self.settings.embedded.identity);
         }
         self.settings.profile(entry)
     }
