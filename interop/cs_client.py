@@ -38,6 +38,13 @@ def use(url, identity):
     cs.createTags(resourceids=machine["id"], resourcetype="UserVm", tags=[{"key": "a b+c", "value": "ü */"}], fetch_result=True)
     tag = cs.listTags(resourceid=machine["id"])["tag"][0]
     assert (tag["key"], tag["value"]) == ("a b+c", "ü */"), tag
+    disk = cs.listDiskOfferings()["diskoffering"][0]
+    volume = cs.createVolume(name="interop disk", zoneid=zone["id"], diskofferingid=disk["id"], fetch_result=True)["volume"]
+    attached = cs.attachVolume(id=volume["id"], virtualmachineid=machine["id"], fetch_result=True)["volume"]
+    assert attached["virtualmachineid"] == machine["id"] and attached["state"] == "Ready", attached
+    assert [row["id"] for row in cs.listVolumes(virtualmachineid=machine["id"], type="DATADISK")["volume"]] == [volume["id"]]
+    cs.detachVolume(id=volume["id"], fetch_result=True)
+    cs.deleteVolume(id=volume["id"])
     cs.destroyVirtualMachine(id=machine["id"], fetch_result=True)
     print(f"cs as {identity['name']}: ok, {len(before)} machines", flush=True)
 

@@ -594,6 +594,7 @@ impl World {
     pub(crate) fn ungive(&mut self, handle: Handle) {
         if let Some(table) = self.tables.get_mut(usize::from(handle.kind.0)) {
             table.ungive(handle.row);
+            self.changes += 1;
         }
     }
 
