@@ -436,7 +436,10 @@ impl Session<'_> {
         check_permission(&turn)?;
         demands::check(&turn.command.name, Held { arguments: &turn.arguments, world: turn.world, plugins: turn.server.options.plugins })?;
         let handler = nouns::handler(&turn.command.name).unwrap_or(generic::answer);
-        let outcome = gone::answer(&turn).unwrap_or_else(|| handler(&mut turn));
+        let outcome = gone::answer(&turn).unwrap_or_else(|| match handler(&mut turn) {
+            Err(refusal) if is_late(&turn.command, &refusal) => Ok(turn.failed_job(refusal)),
+            other => other,
+        });
         events::record_call(&mut turn, outcome.as_ref().ok());
         let outcome = outcome?;
         let outcome = match outcome {
@@ -485,6 +488,31 @@ fn later_members(catalog: &Catalog) -> HashMap<String, Vec<Box<str>>> {
         (!later.is_empty()).then_some((entity, later))
     });
     later.collect()
+}
+
+/// Whether a refusal comes as the end of a job. Commands that make something check before they make it; most others
+/// check when their job is at work, but for permissions and arguments.
+fn is_late(command: &Command, refusal: &Refusal) -> bool {
+    const MAKING: [&str; 4] = ["create", "add", "associate", "deploy"];
+    // These start with such a word and make nothing that they would tell the id of at once.
+    const MAKING_LATE: [&str; 11] = [
+        "addAccountToProject",
+        "addNicToVirtualMachine",
+        "addResourceDetail",
+        "addUserToProject",
+        "createBgpPeer",
+        "createGuestNetworkIpv6Prefix",
+        "createIpv4SubnetForGuestNetwork",
+        "createIpv4SubnetForZone",
+        "createManagementNetworkIpRange",
+        "createStorageNetworkIpRange",
+        "createTags",
+    ];
+    const EARLY: [&str; 3] = ["disableAccount", "runDiagnostics", "disassociateIpAddress"];
+    let name = command.name.as_str();
+    let makes = MAKING.iter().any(|word| name.starts_with(word)) && !MAKING_LATE.contains(&name);
+    let is_argument = refusal.text.contains("due to missing parameter") || refusal.text.contains("due to invalid value");
+    command.is_async && !makes && !EARLY.contains(&name) && !is_argument && *refusal != Refusal::permission()
 }
 
 /// A job around something that is done already.

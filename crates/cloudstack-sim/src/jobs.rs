@@ -519,7 +519,8 @@ fn write(world: &World, job: &Job, json: &mut Json) {
     if let Some(object) = object {
         json.member("jobinstanceid", object);
     }
-    if job.ending.is_none()
+    // A job that was cut off keeps the server that it was cut off on.
+    if job.ending.as_ref().is_none_or(|ending| ending.result.is_none())
         && let Some(server) = world.rows(world.kind("managementserver")).next()
     {
         if world.is_old {

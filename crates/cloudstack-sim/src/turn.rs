@@ -252,6 +252,23 @@ impl Turn<'_> {
         Outcome::Job(work)
     }
 
+    /// A job that fails as soon as it begins, on the object that the call names first.
+    pub(crate) fn failed_job(&self, refusal: Refusal) -> Outcome {
+        let mut named = self.command.parameters.iter().filter(|parameter| parameter.takes_ids());
+        let subject = self.arguments.object("id").or_else(|| named.find_map(|parameter| self.arguments.object(&parameter.name)));
+        match subject {
+            Some(subject) => self.failing(subject, refusal),
+            None => Outcome::Job(Box::new(Work {
+                id: None,
+                instance: None,
+                subject: None,
+                queue: None,
+                takes: WORK_SHORT,
+                finish: Box::new(move |_| Err(refusal)),
+            })),
+        }
+    }
+
     /// Lets a job wait for those of another object than its own, as work on disks waits for the machine.
     pub(crate) fn queued(outcome: Outcome, queue: Option<Handle>) -> Outcome {
         match outcome {
@@ -343,11 +360,11 @@ impl Turn<'_> {
     /// The members that the argument `details` leaves out, or the command itself, and those that are shown only where somebody asks for
     /// them.
     fn without(&self) -> Vec<crate::world::Key> {
-        use crate::nouns::{DETAIL_MEMBERS, FIXED_DETAILS, HOST_MEMBERS, SHORT_FORMS, UNMEASURED};
+        use crate::nouns::{DETAIL_MEMBERS, FIXED_DETAILS, HOST_MEMBERS, SHORT_FORMS, LEFT_OUT};
         let command = self.command.name.as_str();
         let fixed = FIXED_DETAILS.iter().find(|(name, _)| *name == command).map(|(_, detail)| vec![*detail]);
         let wanted = fixed.unwrap_or_else(|| self.arguments.list("details"));
-        let mut dropped: Vec<&str> = UNMEASURED.iter().filter(|(name, _)| *name == command).map(|(_, member)| *member).collect();
+        let mut dropped: Vec<&str> = LEFT_OUT.iter().filter(|(name, _)| *name == command).map(|(_, member)| *member).collect();
         dropped.extend(SHORT_FORMS.iter().filter(|(name, _)| *name == command).flat_map(|(_, members)| members.iter().copied()));
         dropped.extend((!self.arguments.flag("showicon")).then_some("icon"));
         if !self.arguments.flag("showcapacities") {

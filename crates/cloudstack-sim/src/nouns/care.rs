@@ -120,6 +120,11 @@ pub(super) const TABLES: Tables = Tables {
         ("releaseDedicatedCluster", release),
         ("releaseDedicatedPod", release),
         ("releaseDedicatedZone", release),
+        // Disabling changes nothing where no host of the cluster had it enabled, and says so.
+        ("disableHAForCluster", |turn| {
+            let cluster = turn.target("clusterid")?;
+            Ok(turn.job(cluster, WORK_SHORT, |_| Ok(Outcome::Flat("{\"success\":false}".to_owned()))))
+        }),
         ("configureHAForHost", configure_ha),
         ("enableHAForHost", |turn| switch_ha(turn, true)),
         ("disableHAForHost", |turn| switch_ha(turn, false)),
@@ -148,8 +153,17 @@ pub(super) const TABLES: Tables = Tables {
 
 /// The commands of care that need no code.
 pub(super) const RECIPES: &[Recipe] = &[
-    change("declareHostAsDegraded", "id", &[Put::Fixed("resourcestate", Constant::Text("Degraded")), Put::Fixed("state", Constant::Text("Disconnected"))]),
-    change("cancelHostAsDegraded", "id", &[Put::Fixed("resourcestate", Constant::Text("Enabled"))]),
+    change("declareHostAsDegraded", "id", &[Put::Fixed("resourcestate", Constant::Text("Degraded"))]).checked(|turn, host| {
+        let state = host.and_then(|host| turn.world.text(host, "state")).unwrap_or("Up");
+        if !["Disconnected", "Alert"].contains(&state) {
+            return Err(Refusal::invalid(format!("Cannot declare a host as 'Degraded' that is in the state {state}")));
+        }
+        Ok(())
+    }),
+    change("cancelHostAsDegraded", "id", &[Put::Fixed("resourcestate", Constant::Text("Enabled"))]).checked(|turn, host| {
+        let state = host.and_then(|host| turn.world.text(host, "resourcestate")).unwrap_or("Enabled");
+        if state == "Degraded" { Ok(()) } else { Err(Refusal::failed(format!("Cannot cancel the status of a host in the state {state}"))) }
+    }),
     recipe::quietly("releaseHostReservation", "id", &[]),
 ];
 
@@ -370,6 +384,10 @@ fn authority(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 fn diagnose(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let target = turn.target("targetid")?;
+    if target.kind == turn.world.kind("virtualmachine") {
+        // Servers stumble over machines of tenants before they look at what is asked.
+        return Err(Refusal { masked: true, ..Refusal::failed("Diagnostics are for system VMs and routers") });
+    }
     let kind = turn.needed("type")?.to_uppercase();
     if !["PING", "TRACEROUTE", "ARPING"].contains(&kind.as_str()) {
         return Err(Refusal::invalid(format!("{kind} is not a valid type of diagnostics")));

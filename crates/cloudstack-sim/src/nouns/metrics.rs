@@ -110,7 +110,7 @@ fn of_pool(world: &World, pool: Handle) -> Value {
 
 fn of_volume(world: &World, volume: Handle) -> Value {
     let size = in_gib(world.number(volume, "size")).replace("GB", "GiB");
-    let shown = json!({"sizegb": size});
+    let shown = json!({"sizegb": size, "storagetype": format!("Shared ({})", world.string(volume, "type"))});
     if super::volume::is_measured(world, volume) { with(shown, "diskiopstotal", 0) } else { shown }
 }
 

@@ -44,6 +44,7 @@ mod setting;
 mod share;
 mod snapshot;
 mod store;
+mod systemvm;
 mod tag;
 mod tenancy;
 mod trust;
@@ -66,7 +67,7 @@ pub(crate) use self::{
     image::{arrive, is_shared_with},
     network::implement,
     place::choose_host,
-    vm::{expunge_due, instance_name, power_off},
+    vm::{expunge_due, fall, instance_name, power_off},
 };
 
 /// Whether a row passes an argument of a list.
@@ -105,7 +106,7 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &wiring::ROUTER_ELEMENT_NOUN,
     &wiring::BALANCER_ELEMENT_NOUN,
     &wiring::VLAN_RANGE_NOUN,
-    &place::SYSTEM_VM_NOUN,
+    &systemvm::SYSTEM_VM_NOUN,
     &place::OS_CATEGORY_NOUN,
     &place::OS_TYPE_NOUN,
     &offering::SERVICE_OFFERING_NOUN,
@@ -115,7 +116,7 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &image::TEMPLATE_NOUN,
     &image::ISO_NOUN,
     &network::NETWORK_NOUN,
-    &network::ROUTER_NOUN,
+    &systemvm::ROUTER_NOUN,
     &nic::NIC_NOUN,
     &nic::SECONDARY_NOUN,
     &address::ADDRESS_NOUN,
@@ -229,6 +230,7 @@ const TABLES: &[Tables] = &[
     share::TABLES,
     snapshot::TABLES,
     store::TABLES,
+    systemvm::TABLES,
     tag::TABLES,
     trust::TABLES,
     user::TABLES,
@@ -300,8 +302,14 @@ pub(crate) const FIXED_DETAILS: &[(&str, &str)] = &[
     ("updateVmNicIp", "nics"),
 ];
 
-/// Members that lists of metrics leave out.
-pub(crate) const UNMEASURED: &[(&str, &str)] = &[("listVirtualMachinesMetrics", "domainpath"), ("listVolumesMetrics", "domainpath")];
+/// Members that single commands leave out: lists of metrics, and commands that show root what they show users.
+pub(crate) const LEFT_OUT: &[(&str, &str)] = &[
+    ("listVirtualMachinesMetrics", "domainpath"),
+    ("listVolumesMetrics", "domainpath"),
+    ("listVolumesMetrics", "storagetype"),
+    ("updateVmNicIp", "instancename"),
+    ("updateVmNicIp", "arch"),
+];
 
 /// The details of hosts, and the members that go when none of them is chosen.
 pub(crate) const HOST_MEMBERS: &[(&str, &[&str])] = &[

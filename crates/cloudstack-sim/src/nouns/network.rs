@@ -3,10 +3,9 @@
 use super::{Filter, Tables};
 use crate::{
     kind::{
-        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer,
-        always, computed, flag, linked, own, own_or,
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed,
+        flag, linked, own, own_or,
     },
-    list,
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_LONG, WORK_MEDIUM, WORK_SHORT},
     world::{Datum, Handle, World},
@@ -84,57 +83,6 @@ pub(crate) const NETWORK_NOUN: Noun = Noun {
     ],
 };
 
-/// A virtual router.
-pub(crate) const ROUTER_NOUN: Noun = Noun {
-    word: "router",
-    entities: &["DomainRouterResponse"],
-    resource: "DomainRouter",
-    owned: true,
-    keywords: &["name", "state"],
-    newest_first: true,
-    view: &[
-        ID,
-        linked("zoneid", "zone", "id"),
-        linked("zonename", "zone", "name"),
-        linked("dns1", "zone", "dns1"),
-        own("networkdomain"),
-        own("gateway"),
-        own("name"),
-        linked("podid", "pod", "id"),
-        linked("podname", "pod", "name"),
-        linked("hostid", "host", "id"),
-        linked("hostname", "host", "name"),
-        always("hypervisor", Constant::Text("Simulator")),
-        own("linklocalip"),
-        own("publicip"),
-        always("publicnetmask", Constant::Text("255.255.255.0")),
-        own("guestipaddress"),
-        always("guestnetmask", Constant::Text("255.255.255.0")),
-        linked("guestnetworkid", "network", "id"),
-        linked("guestnetworkname", "network", "name"),
-        CREATED,
-        own("state"),
-        ACCOUNT,
-        PROJECT_ID,
-        PROJECT,
-        DOMAIN_ID,
-        DOMAIN,
-        DOMAIN_PATH,
-        flag("isredundantrouter"),
-        always("redundantstate", Constant::Text("UNKNOWN")),
-        always("version", Constant::Text("4.10.0")),
-        always("role", Constant::Text("VIRTUAL_ROUTER")),
-        always("nic", Constant::Empty),
-        flag("requiresupgrade"),
-        flag("healthchecksfailed"),
-        own("softwareversion"),
-        always("arch", Constant::Text("x86_64")),
-        HAS_ANNOTATIONS,
-        JOB_ID,
-        JOB_STATUS,
-    ],
-};
-
 /// What services of networks can do: service, provider, capabilities as JSON.
 const CAPABILITIES: &str = include_str!("../../data/capabilities.tsv");
 
@@ -159,17 +107,12 @@ pub(super) const TABLES: Tables = Tables {
         ("updateNetwork", update),
         ("restartNetwork", restart),
         ("deleteNetwork", delete),
-        ("startRouter", start_router),
-        ("stopRouter", stop_router),
-        ("rebootRouter", start_router),
-        ("destroyRouter", destroy_router),
     ],
     filters: &[
         ("network", "supportedservices", PASS),
         ("network", "canusefordeploy", PASS),
         ("network", "forvpc", PASS),
         ("network", "subdomainaccess", PASS),
-        ("router", "networkid", |turn, router| list::argument_is(turn, "networkid", turn.world.link(router, "network"))),
     ],
 };
 
@@ -447,29 +390,4 @@ pub(crate) fn remove(world: &mut World, network: Handle) {
     let addresses: Vec<Handle> = world.referring("ipaddress", "network", network).collect();
     addresses.into_iter().for_each(|address| super::address::release(world, address));
     world.remove(network);
-}
-
-fn start_router(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let router = turn.target("id")?;
-    Ok(turn.job(router, WORK_MEDIUM, move |turn| {
-        turn.world.set(router, "state", "Running");
-        Ok(Outcome::Object(router))
-    }))
-}
-
-fn stop_router(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let router = turn.target("id")?;
-    Ok(turn.job(router, WORK_MEDIUM, move |turn| {
-        turn.world.set(router, "state", "Stopped");
-        Ok(Outcome::Object(router))
-    }))
-}
-
-fn destroy_router(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let router = turn.target("id")?;
-    Ok(turn.job(router, WORK_MEDIUM, move |turn| {
-        let shown = turn.body(&Outcome::Object(router));
-        turn.world.remove(router);
-        Ok(Outcome::Flat(shown))
-    }))
 }

@@ -11,6 +11,8 @@ use crate::{
 /// What can happen to a host's connection.
 const HOST_EVENTS: &str =
     "ManagementServerDown; Remove; HostDown; ShutdownRequested; Ping; StartAgentRebalance; AgentConnected; PingTimeout; AgentDisconnected";
+/// How long after its job a host that had machines is in maintenance.
+const MOVED: std::time::Duration = std::time::Duration::from_nanos(1);
 /// Bytes of a MiB.
 const MIB: i64 = 1 << 20;
 
@@ -185,51 +187,6 @@ pub(crate) const MANAGEMENT_SERVER_NOUN: Noun = Noun {
     ],
 };
 
-/// A system VM.
-pub(crate) const SYSTEM_VM_NOUN: Noun = Noun {
-    word: "systemvm",
-    entities: &["SystemVmResponse"],
-    resource: "SystemVm",
-    owned: false,
-    keywords: &["name"],
-    newest_first: true,
-    view: &[
-        ID,
-        own("systemvmtype"),
-        linked("zoneid", "zone", "id"),
-        linked("zonename", "zone", "name"),
-        linked("dns1", "zone", "dns1"),
-        own("gateway"),
-        own("name"),
-        linked("podid", "pod", "id"),
-        linked("podname", "pod", "name"),
-        linked("hostid", "host", "id"),
-        linked("hostname", "host", "name"),
-        computed("hostcontrolstate", |world, vm, _| world.link(vm, "host").map(|_| Shown::Text("Enabled".to_owned()))),
-        always("hypervisor", Constant::Text("Simulator")),
-        own("privateip"),
-        own_or("privatemacaddress", Constant::Text("1e:01:98:00:00:01")),
-        own_or("privatenetmask", Constant::Text("255.255.255.0")),
-        own("linklocalip"),
-        own_or("linklocalmacaddress", Constant::Text("0e:00:a9:fe:4c:fe")),
-        own_or("linklocalnetmask", Constant::Text("255.255.0.0")),
-        own("publicip"),
-        own_or("publicmacaddress", Constant::Text("1e:01:65:00:00:c8")),
-        own_or("publicnetmask", Constant::Text("255.255.255.0")),
-        linked("templateid", "template", "id"),
-        linked("templatename", "template", "name"),
-        CREATED,
-        own_or("state", Constant::Text("Running")),
-        computed("activeviewersessions", |world, vm, _| (world.text(vm, "systemvmtype") == Some("consoleproxy")).then_some(Shown::Number(0))),
-        own("agentstate"),
-        flag("isdynamicallyscalable"),
-        linked("serviceofferingid", "offering", "id"),
-        linked("serviceofferingname", "offering", "name"),
-        always("arch", Constant::Text("x86_64")),
-        HAS_ANNOTATIONS,
-    ],
-};
-
 /// A family of OS types.
 pub(crate) const OS_CATEGORY_NOUN: Noun = Noun {
     word: "oscategory",
@@ -267,9 +224,6 @@ pub(super) const TABLES: Tables = Tables {
         ("cancelHostMaintenance", release_host),
         ("enableStorageMaintenance", maintain_pool),
         ("cancelStorageMaintenance", release_pool),
-        ("startSystemVm", start_system_vm),
-        ("stopSystemVm", stop_system_vm),
-        ("rebootSystemVm", start_system_vm),
     ],
     filters: &[
         ("host", "outofbandmanagementenabled", |turn, host| {
@@ -352,16 +306,38 @@ pub(crate) fn choose_host(world: &mut World) -> Option<Handle> {
     turn.checked_rem(hosts.len()).and_then(|at| hosts.get(at)).copied()
 }
 
+fn other_host(world: &World, from: Handle) -> Option<Handle> {
+    usable_hosts(world).into_iter().find(|host| *host != from)
+}
+
 fn maintain_host(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let host = turn.target("id")?;
     Ok(turn.job(host, WORK_MEDIUM, move |turn| {
-        if turn.world.text(host, "resourcestate") == Some("Maintenance") {
+        if matches!(turn.world.text(host, "resourcestate"), Some("Maintenance" | "PrepareForMaintenance")) {
             return Err(Refusal::failed(
                 "Failed to prepare host for maintenance due to: Host is already in state Maintenance. Cannot recall for maintenance until resolved.",
             ));
         }
-        turn.world.set(host, "resourcestate", "Maintenance");
         let machines: Vec<Handle> = turn.world.referring("virtualmachine", "host", host).collect();
+        for kind in ["router", "systemvm"] {
+            let own: Vec<Handle> = turn.world.referring(kind, "host", host).collect();
+            for vm in own {
+                if let Some(target) = host_beside(turn.world, Some(host)).or_else(|| other_host(turn.world, host)) {
+                    turn.world.set(vm, "host", target);
+                }
+            }
+        }
+        // A host is in maintenance when its machines have gone, which takes a while where there are any.
+        if machines.is_empty() {
+            turn.world.set(host, "resourcestate", "Maintenance");
+        } else {
+            turn.world.set(host, "resourcestate", "PrepareForMaintenance");
+            turn.world.later(MOVED, move |world| {
+                if world.text(host, "resourcestate") == Some("PrepareForMaintenance") {
+                    world.set(host, "resourcestate", "Maintenance");
+                }
+            });
+        }
         for vm in machines {
             match host_beside(turn.world, Some(host)) {
                 Some(target) => turn.world.set(vm, "host", target),
@@ -376,7 +352,7 @@ fn release_host(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let host = turn.target("id")?;
     Ok(turn.job(host, WORK_SHORT, move |turn| {
         let state = turn.world.text(host, "resourcestate").unwrap_or("Enabled").to_owned();
-        if state != "Maintenance" {
+        if !matches!(state.as_str(), "Maintenance" | "PrepareForMaintenance" | "ErrorInMaintenance" | "ErrorInPrepareForMaintenance") {
             let said = format!(
                 "Host {{\"id\":{},\"name\":\"{}\",\"type\":\"Routing\",\"uuid\":\"{}\"}}",
                 World::internal_number(host),
@@ -404,20 +380,4 @@ fn maintain_pool(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 fn release_pool(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     set_pool(turn, "Up")
-}
-
-fn set_system_vm(turn: &Turn<'_>, state: &'static str) -> Result<Outcome, Refusal> {
-    let vm = turn.target("id")?;
-    Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
-        turn.world.set(vm, "state", state);
-        Ok(Outcome::Object(vm))
-    }))
-}
-
-fn start_system_vm(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    set_system_vm(turn, "Running")
-}
-
-fn stop_system_vm(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    set_system_vm(turn, "Stopped")
 }

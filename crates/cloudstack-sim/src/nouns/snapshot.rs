@@ -120,6 +120,7 @@ pub(crate) const VM_SNAPSHOT_NOUN: Noun = Noun {
 pub(super) const TABLES: Tables = Tables {
     handlers: &[
         ("createSnapshot", create),
+        ("listSnapshotPolicies", list_policies),
         ("archiveSnapshot", archive),
         ("copySnapshot", copy),
         ("createSnapshotFromVMSnapshot", create_from_vm_snapshot),
@@ -142,7 +143,10 @@ fn compact_stamp(world: &World) -> String {
 /// The zone of a policy's volume.
 fn policy_zones(world: &World, policy: Handle, _: Viewer) -> Option<Shown> {
     let zone = world.link(world.link(policy, "volume")?, "zone")?;
-    let shown = json!({"id": world.id(zone), "name": world.string(zone, "name"), "isnsxenabled": false, "ismultiarch": false, "routedmodeenabled": false});
+    let mut shown = json!({"id": world.id(zone), "name": world.string(zone, "name"), "isnsxenabled": false, "ismultiarch": false, "routedmodeenabled": false});
+    if world.is_old {
+        shown = ["securitygroupsenabled", "localstorageenabled"].into_iter().fold(shown, |shown, name| super::metrics::with(shown, name, false));
+    }
     Some(Shown::Raw(format!("[{shown}]")))
 }
 
@@ -333,6 +337,17 @@ fn create_policy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         turn.world.set(policy, "fordisplay", shown);
     }
     Ok(Outcome::Object(policy))
+}
+
+fn list_policies(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    if turn.world.is_old && turn.arguments.object("volumeid").is_none() && turn.arguments.object("id").is_none() && turn.arguments.plain().next().is_some() {
+        let asks = turn.arguments.flag("listall");
+        if asks {
+            return Err(Refusal::invalid("Unable to find a volume with id null"));
+        }
+    }
+    let kind = turn.world.kind("snapshotpolicy");
+    crate::list::list(turn, kind)
 }
 
 fn update_policy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

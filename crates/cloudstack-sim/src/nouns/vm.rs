@@ -25,6 +25,10 @@ const STATISTICS_SECONDS: u64 = 45;
 const DENIED_DETAILS: [&str; 4] = ["rootdisksize", "cpuOvercommitRatio", "memoryOvercommitRatio", "Message.ReservedCapacityFreed.Flag"];
 /// States in which a machine can be worked on.
 const AT_REST: [&str; 2] = ["Running", "Stopped"];
+/// CloudStack's number and name of alerts about machines.
+const MACHINE_ALERT: (i64, &str) = (8, "ALERT.USERVM");
+/// How many characters the token of a console has.
+const TOKEN_CHARACTERS: usize = 400;
 /// How many digits and letters a generated password has.
 const PASSWORD_CHARACTERS: usize = 9;
 
@@ -141,6 +145,7 @@ pub(super) const TABLES: Tables = Tables {
         ("resetPasswordForVirtualMachine", reset_password),
         ("resetSSHKeyForVirtualMachine", reset_key),
         ("resetUserDataForVirtualMachine", reset_user_data),
+        ("createConsoleEndpoint", console),
         ("getVMPassword", password),
         ("getVirtualMachineUserData", user_data),
         ("findHostsForMigration", hosts_for_migration),
@@ -163,7 +168,7 @@ pub(super) const TABLES: Tables = Tables {
 };
 
 fn running(world: &World, vm: Handle, shown: Shown) -> Option<Shown> {
-    if world.text(vm, "state") != Some("Running") {
+    if !matches!(world.text(vm, "state"), Some("Running" | "Stopping")) {
         return None;
     }
     // Statistics are gathered once a minute: a machine that has just come up has none.
@@ -548,17 +553,30 @@ fn power_on(turn: &mut Turn<'_>, vm: Handle, first: bool) -> Result<(), Refusal>
 
 /// A machine that cannot run: a new one is in error until it is expunged, another stays stopped.
 fn cannot_start(turn: &mut Turn<'_>, vm: Handle, first: bool) -> Refusal {
-    touch(turn.world, vm);
     if first {
-        turn.world.set(vm, "state", "Error");
-        release(turn.world, vm);
-        expunge_later(turn, vm);
+        fall(turn, vm);
     } else {
+        touch(turn.world, vm);
         turn.world.set(vm, "state", "Stopped");
     }
     let (name, id) = (turn.world.string(vm, "instancename"), turn.world.id(vm));
     let said = format!("VM instance {{\"instanceName\":\"{name}\",\"uuid\":\"{id}\"}}");
     Refusal::failed(format!("Unable to orchestrate the start of {said} due to insufficient capacity."))
+}
+
+/// Leaves a new machine in error, with an alert, until it is expunged.
+pub(crate) fn fall(turn: &mut Turn<'_>, vm: Handle) {
+    touch(turn.world, vm);
+    turn.world.set(vm, "state", "Error");
+    turn.world.set(vm, "wasstopped", true);
+    release(turn.world, vm);
+    let text = format!("Failed to deploy Vm {}, on Host null with Id: null", said(turn.world, vm));
+    let stamp = turn.world.timestamp();
+    let fields: [(&str, Datum); 4] =
+        [("type", MACHINE_ALERT.0.into()), ("name", MACHINE_ALERT.1.into()), ("description", text.into()), ("sent", stamp.into())];
+    let kind = turn.world.kind("alert");
+    turn.world.insert(kind, None, &fields);
+    expunge_later(turn, vm);
 }
 
 /// Takes the machine's NICs off the wire.
@@ -1054,6 +1072,21 @@ fn reset_user_data(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }
     super::key::dress_with_user_data(turn, vm);
     Ok(Outcome::Object(vm))
+}
+
+fn console(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let vm = turn.target("virtualmachineid")?;
+    if turn.world.text(vm, "state") != Some("Running") {
+        let shown = json!({"success": false, "details": "The machine is not running, so it has no console"});
+        return Ok(Outcome::Shown("consoleendpoint".to_owned(), shown.to_string()));
+    }
+    let token: String = (0..TOKEN_CHARACTERS).map(|_| turn.world.random.alphanumeric()).collect();
+    let host = turn.world.find("systemvm", "systemvmtype", "consoleproxy").map(|proxy| turn.world.string(proxy, "publicip")).unwrap_or_default();
+    let shown = json!({
+        "success": true, "url": format!("http://{host}/resource/noVNC/vnc.html?autoconnect=true&port=8080&token={token}"),
+        "websocket": {"token": token, "host": host, "port": "8080", "path": "websockify"},
+    });
+    Ok(Outcome::Shown("consoleendpoint".to_owned(), shown.to_string()))
 }
 
 fn password(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

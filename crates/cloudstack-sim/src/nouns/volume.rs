@@ -64,7 +64,6 @@ const VIEW: &[Member] = &[
     linked("diskofferingdisplaytext", "diskoffering", "displaytext"),
     linked("storage", "pool", "name").root(),
     own("attached"),
-    linked("snapshotid", "snapshot", "id"),
     flag("destroyed"),
     computed("serviceofferingid", |world, volume, _| world.link(volume, "offering").map(|offering| Shown::Text(World::internal_number(offering).to_string()))),
     linked("serviceofferingname", "offering", "name"),
@@ -343,8 +342,21 @@ fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
             check_attach(turn, volume, vm)?;
             attach_to(turn.world, volume, vm, None);
         }
-        Ok(Outcome::Object(volume))
+        Ok(match make.snapshot {
+            Some(snapshot) => as_made(turn, volume, snapshot),
+            None => Outcome::Object(volume),
+        })
     }))
+}
+
+/// A volume as the job that made it from a snapshot shows it; lists say nothing of the snapshot.
+fn as_made(turn: &Turn<'_>, volume: Handle, snapshot: Handle) -> Outcome {
+    let mut json = crate::json::Json::default();
+    json.open();
+    turn.world.render_members(volume, turn.viewer(), &[], &mut json);
+    json.member("snapshotid", &turn.world.id(snapshot));
+    json.close();
+    Outcome::Shown("volume".to_owned(), json.into_text())
 }
 
 /// Whether some host of the zone takes disks of a format. Simulated hosts take none; where people try things, they do.
@@ -439,7 +451,7 @@ fn check_attach(turn: &Turn<'_>, volume: Handle, vm: Handle) -> Result<(), Refus
         return Err(Refusal::invalid("Please specify a VM that is either running or stopped."));
     }
     if world.owner(volume) != world.owner(vm) {
-        return Err(Refusal::invalid("The volume and the machine belong to different accounts"));
+        return Err(Refusal::failed("The volume and the machine belong to different accounts"));
     }
     if world.link(volume, "zone") != world.link(vm, "zone") {
         return Err(Refusal::invalid("Please specify a VM that is in the same zone as the volume."));

@@ -8,6 +8,7 @@ mod align;
 mod caller;
 mod compare;
 mod ids;
+mod injected;
 mod play;
 mod ratchet;
 mod recording;

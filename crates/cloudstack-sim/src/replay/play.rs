@@ -12,6 +12,7 @@ use super::{
     caller::Callers,
     compare,
     ids::Ids,
+    injected,
     recording::{Body, Exchange, Recording, started_job},
     reduce,
 };
@@ -193,6 +194,10 @@ impl Replayer {
         }
         let due = exchange.at.map(Duration::from_secs).map_or(Duration::ZERO, |at| at.saturating_sub(self.now));
         self.advance(due.max(STEP));
+        if let Some(trouble) = injected::before(scenario, exchange.n) {
+            // A trouble of the replayer's own making is one that every cloud knows.
+            drop(self.cloud.trouble(trouble));
+        }
         let mut answer = self.send(scenario, exchange);
         if recorded_status(&exchange.body).is_some_and(|status| status != 0) {
             let mut polls = 0;

@@ -117,18 +117,21 @@ pub(crate) fn hindered(turn: &mut Turn<'_>, burden: Burden) -> Option<Refusal> {
     }
     let failure = failure.unwrap_or_default();
     let text = failure.text.unwrap_or_else(|| text(turn, burden));
-    leave(turn.world, burden, failure.state.as_deref());
+    leave(turn, burden, failure.state.as_deref());
     Some(Refusal { code: failure.code, ..Refusal::failed(text) })
 }
 
 /// Leaves a job's object in the state that it has after a failure.
-fn leave(world: &mut World, burden: Burden, state: Option<&str>) {
+fn leave(turn: &mut Turn<'_>, burden: Burden, state: Option<&str>) {
+    let world = &mut *turn.world;
     let Some(subject) = burden.subject.filter(|subject| world.is_alive(*subject)) else { return };
     let now = world.string(subject, "state");
     let before = || PASSING.iter().find(|(passing, _)| *passing == now).map(|(_, before)| *before);
     let left = state.or_else(|| if burden.makes && !now.is_empty() { Some("Error") } else { before() });
-    if let Some(left) = left.map(str::to_owned) {
-        world.set(subject, "state", left);
+    let Some(left) = left.map(str::to_owned) else { return };
+    world.set(subject, "state", left.as_str());
+    if left == "Error" && subject.kind == world.kind("virtualmachine") {
+        nouns::fall(turn, subject);
     }
 }
 

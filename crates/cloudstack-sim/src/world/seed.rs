@@ -231,11 +231,11 @@ fn places(world: &mut World, version: &str, scene: Scene) -> Places {
             ("providername", "NFS".into()),
         ],
     );
-    system_vms(world, (zone, pod), &hosts, version);
+    system_vms(world, (zone, pod), &hosts, version, scene);
     Places { zone, hosts }
 }
 
-fn system_vms(world: &mut World, (zone, pod): (Handle, Handle), hosts: &[Handle], version: &str) {
+fn system_vms(world: &mut World, (zone, pod): (Handle, Handle), hosts: &[Handle], version: &str, scene: Scene) {
     for (number, kind, letter) in [(1, "consoleproxy", 'v'), (2, "secondarystoragevm", 's')] {
         let instance = world.next("instance", 1);
         let mut fields: Vec<(&str, Datum)> = vec![
@@ -254,6 +254,7 @@ fn system_vms(world: &mut World, (zone, pod): (Handle, Handle), hosts: &[Handle]
         }
         let vm = put(world, "systemvm", &fields);
         if kind == "secondarystoragevm" {
+            world.set(vm, "issilent", scene == Scene::Bare);
             let name = world.string(vm, "name");
             let agent: [(&str, Datum); 8] = [
                 ("name", name.into()),

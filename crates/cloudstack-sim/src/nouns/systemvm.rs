@@ -1,0 +1,440 @@
+//! The machines that servers run for themselves: virtual routers, console proxies and secondary storage VMs.
+//!
+//! When a router is made, and for which network, is told in `network.rs` and `vpc.rs`.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::{Tables, wiring::PUBLIC_NETWORK};
+use crate::{
+    kind::{
+        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Member, Noun, PROJECT, PROJECT_ID, Shown, Viewer,
+        always, computed, flag, linked, own, own_or,
+    },
+    list,
+    refusal::Refusal,
+    turn::{Outcome, Turn, WORK_MEDIUM, WORK_SHORT},
+    world::{Datum, Handle, World},
+};
+
+/// The part of a zone that is its network of link-local addresses.
+const CONTROL_NETWORK: u32 = 2;
+/// The parts of a router that are its NICs, in their order.
+const NICS: [u32; 3] = [11, 12, 13];
+/// How long the server believes in an agent that says nothing.
+const SILENCE: Duration = Duration::from_secs(780);
+/// What a console proxy or secondary storage VM has while it runs.
+const WHILE_RUNNING: [&str; 6] = ["privateip", "privatemacaddress", "privatenetmask", "linklocalip", "linklocalmacaddress", "linklocalnetmask"];
+/// The states in which a router or system VM is on a host.
+const ON_HOST: [&str; 3] = ["Running", "Starting", "Stopping"];
+/// The checks of routers, and what they found.
+const CHECKS: [(&str, &str); 2] = [("connectivity.test", "FAILED"), ("filesystem.writable.test", "UNKNOWN")];
+
+/// A virtual router.
+pub(crate) const ROUTER_NOUN: Noun = Noun {
+    word: "router",
+    entities: &["DomainRouterResponse"],
+    resource: "DomainRouter",
+    owned: true,
+    keywords: &["name", "state"],
+    newest_first: true,
+    view: &[
+        ID,
+        linked("zoneid", "zone", "id"),
+        linked("zonename", "zone", "name"),
+        linked("dns1", "zone", "dns1"),
+        own("networkdomain"),
+        own("gateway"),
+        own("name"),
+        linked("podid", "pod", "id"),
+        linked("podname", "pod", "name"),
+        linked("hostid", "host", "id"),
+        linked("hostname", "host", "name"),
+        CONTROL_STATE,
+        HYPERVISOR,
+        computed("linklocalip", |world, router, _| on_host(world, router, |world| world.string(router, "linklocalip"))),
+        computed("linklocalmacaddress", |world, router, _| on_host(world, router, |world| mac(world, router, "0e:00"))),
+        computed("linklocalnetmask", |world, router, _| on_host(world, router, |_| "255.255.0.0".to_owned())),
+        computed("linklocalnetworkid", |world, router, _| wired(world, router, |world| network_id(world, router, CONTROL_NETWORK))),
+        own("publicip"),
+        computed("publicmacaddress", |world, router, _| with_public(world, router, |world| mac(world, router, "1e:01"))),
+        computed("publicnetmask", |world, router, _| with_public(world, router, |_| "255.255.255.0".to_owned())),
+        computed("publicnetworkid", |world, router, _| with_public(world, router, |world| network_id(world, router, PUBLIC_NETWORK))),
+        own("guestipaddress"),
+        computed("guestmacaddress", |world, router, _| with_guest(world, router, |world| mac(world, router, "02:01"))),
+        computed("guestnetmask", |world, router, _| with_guest(world, router, |_| "255.255.255.0".to_owned())),
+        computed("guestnetworkid", |world, router, _| with_guest(world, router, |world| linked_text(world, router, None))),
+        computed("guestnetworkname", |world, router, _| with_guest(world, router, |world| linked_text(world, router, Some("name")))),
+        computed("templateid", |world, _, _| template(world).map(|template| Shown::Text(world.id(template)))),
+        computed("templatename", |world, _, _| template(world).map(|template| Shown::Text(world.string(template, "name")))),
+        CREATED,
+        own("state"),
+        ACCOUNT,
+        PROJECT_ID,
+        PROJECT,
+        DOMAIN_ID,
+        DOMAIN,
+        DOMAIN_PATH,
+        computed("serviceofferingid", |world, router, _| offering(world, router).map(|offering| Shown::Text(world.id(offering)))),
+        computed("serviceofferingname", |world, router, _| offering(world, router).map(|offering| Shown::Text(world.string(offering, "name")))),
+        flag("isredundantrouter"),
+        always("redundantstate", Constant::Text("UNKNOWN")),
+        always("version", Constant::Text("4.10.0")),
+        computed("scriptsversion", |world, router, _| Some(Shown::Text(world.derived_id(router, 1)))),
+        linked("vpcid", "vpc", "id"),
+        linked("vpcname", "vpc", "name"),
+        always("role", Constant::Text("VIRTUAL_ROUTER")),
+        computed("nic", nics),
+        flag("requiresupgrade"),
+        flag("healthchecksfailed"),
+        own_or("softwareversion", Constant::Text("4.22.1.0")),
+        always("arch", Constant::Text("x86_64")),
+        HAS_ANNOTATIONS,
+        JOB_ID,
+        JOB_STATUS,
+    ],
+};
+
+/// A system VM.
+pub(crate) const SYSTEM_VM_NOUN: Noun = Noun {
+    word: "systemvm",
+    entities: &["SystemVmResponse"],
+    resource: "SystemVm",
+    owned: false,
+    keywords: &["name"],
+    newest_first: true,
+    view: &[
+        ID,
+        own("systemvmtype"),
+        linked("zoneid", "zone", "id"),
+        linked("zonename", "zone", "name"),
+        linked("dns1", "zone", "dns1"),
+        own("gateway"),
+        own("name"),
+        linked("podid", "pod", "id"),
+        linked("podname", "pod", "name"),
+        linked("hostid", "host", "id"),
+        linked("hostname", "host", "name"),
+        CONTROL_STATE,
+        always("hypervisor", Constant::Text("Simulator")),
+        computed("privateip", |world, vm, _| on_host(world, vm, |world| world.string(vm, "privateip"))),
+        computed("privatemacaddress", |world, vm, _| on_host(world, vm, |world| mac(world, vm, "1e:01"))),
+        computed("privatenetmask", |world, vm, _| on_host(world, vm, |_| "255.255.255.0".to_owned())),
+        computed("linklocalip", |world, vm, _| on_host(world, vm, |world| world.string(vm, "linklocalip"))),
+        computed("linklocalmacaddress", |world, vm, _| on_host(world, vm, |world| mac(world, vm, "0e:00"))),
+        computed("linklocalnetmask", |world, vm, _| on_host(world, vm, |_| "255.255.0.0".to_owned())),
+        own("publicip"),
+        own_or("publicmacaddress", Constant::Text("1e:01:65:00:00:c8")),
+        own_or("publicnetmask", Constant::Text("255.255.255.0")),
+        linked("templateid", "template", "id"),
+        linked("templatename", "template", "name"),
+        CREATED,
+        own_or("state", Constant::Text("Running")),
+        computed("activeviewersessions", |world, vm, _| (world.text(vm, "systemvmtype") == Some("consoleproxy")).then_some(Shown::Number(0))),
+        computed("agentstate", agent_state),
+        computed("version", |world, vm, _| {
+            is_storage_vm(world, vm).then(|| Shown::Text(world.text(vm, "version").unwrap_or_default().to_owned()))
+        }),
+        flag("isdynamicallyscalable"),
+        linked("serviceofferingid", "offering", "id"),
+        linked("serviceofferingname", "offering", "name"),
+        always("arch", Constant::Text("x86_64")),
+        HAS_ANNOTATIONS,
+    ],
+};
+
+const CONTROL_STATE: Member = computed("hostcontrolstate", |world, vm, _| world.link(vm, "host").map(|_| Shown::Text("Enabled".to_owned())));
+const HYPERVISOR: Member = computed("hypervisor", |world, vm, _| world.link(vm, "host").map(|_| Shown::Text("Simulator".to_owned())));
+
+/// The commands of routers and system VMs.
+pub(super) const TABLES: Tables = Tables {
+    handlers: &[
+        ("listRouters", list_routers),
+        ("startRouter", start),
+        ("stopRouter", stop),
+        ("rebootRouter", reboot),
+        ("destroyRouter", destroy_router),
+        ("changeServiceForRouter", change_router),
+        ("getRouterHealthCheckResults", health),
+        ("startSystemVm", start),
+        ("stopSystemVm", stop),
+        ("rebootSystemVm", reboot),
+        ("destroySystemVm", destroy_system_vm),
+        ("scaleSystemVm", scale),
+        ("changeServiceForSystemVm", scale),
+    ],
+    filters: &[
+        ("router", "networkid", |turn, router| list::argument_is(turn, "networkid", turn.world.link(router, "network"))),
+        ("router", "forvpc", |turn, router| turn.world.link(router, "vpc").is_some() == turn.arguments.flag("forvpc")),
+        ("router", "fetchhealthcheckresults", |_, _| true),
+        ("router", "healthchecksfailed", |turn, router| turn.world.flag(router, "healthchecksfailed") == turn.arguments.flag("healthchecksfailed")),
+    ],
+};
+
+fn is_storage_vm(world: &World, vm: Handle) -> bool {
+    world.text(vm, "systemvmtype") == Some("secondarystoragevm")
+}
+
+/// Whether the server hears the agent of a system VM; simulated ones say nothing after they have begun.
+fn agent_state(world: &World, vm: Handle, _: Viewer) -> Option<Shown> {
+    if !is_storage_vm(world, vm) {
+        return None;
+    }
+    let lost = world.flag(vm, "issilent") && world.now.as_secs() > world.created(vm) + SILENCE.as_secs();
+    Some(Shown::Text(if lost { "Disconnected" } else { "Up" }.to_owned()))
+}
+
+fn template(world: &World) -> Option<Handle> {
+    world.find("template", "name", "SystemVM Template (simulator)")
+}
+
+fn offering(world: &World, router: Handle) -> Option<Handle> {
+    world.link(router, "offering").or_else(|| world.find("serviceoffering", "name", "System Offering For Software Router"))
+}
+
+fn on_host(world: &World, router: Handle, text: impl FnOnce(&World) -> String) -> Option<Shown> {
+    world.link(router, "host").map(|_| Shown::Text(text(world)))
+}
+
+/// Whether a router still has its NICs: destroyed ones have none.
+fn is_wired(world: &World, router: Handle) -> bool {
+    world.text(router, "state") != Some("Destroyed")
+}
+
+fn wired(world: &World, router: Handle, text: impl FnOnce(&World) -> String) -> Option<Shown> {
+    is_wired(world, router).then(|| Shown::Text(text(world)))
+}
+
+fn with_public(world: &World, router: Handle, text: impl FnOnce(&World) -> String) -> Option<Shown> {
+    world.text(router, "publicip").map(|_| Shown::Text(text(world)))
+}
+
+fn with_guest(world: &World, router: Handle, text: impl FnOnce(&World) -> String) -> Option<Shown> {
+    world.text(router, "guestipaddress").and(world.link(router, "network")).map(|_| Shown::Text(text(world)))
+}
+
+fn linked_text(world: &World, router: Handle, field: Option<&str>) -> String {
+    let Some(network) = world.link(router, "network") else { return String::new() };
+    field.map_or_else(|| world.id(network), |field| world.string(network, field))
+}
+
+fn network_id(world: &World, router: Handle, part: u32) -> String {
+    world.link(router, "zone").map(|zone| world.derived_id(zone, part)).unwrap_or_default()
+}
+
+/// A made-up hardware address, always the same for the same router and network.
+fn mac(_: &World, router: Handle, start: &str) -> String {
+    let number = World::internal_number(router);
+    format!("{start}:00:cc:{:02x}:{:02x}", (number >> 8) & 0xff, number & 0xff)
+}
+
+/// The NICs of a router: to its guests, to its host, and to the world.
+fn nics(world: &World, router: Handle, _: Viewer) -> Option<Shown> {
+    if !is_wired(world, router) {
+        return Some(Shown::Raw("[]".to_owned()));
+    }
+    let runs = world.link(router, "host").is_some();
+    let mut shown: Vec<Value> = Vec::new();
+    if let Some(network) = world.link(router, "network") {
+        let mut nic = json!({
+            "id": world.derived_id(router, NICS[0]), "networkid": world.id(network), "networkname": world.string(network, "name"),
+            "netmask": "255.255.255.0", "ipaddress": world.string(router, "guestipaddress"), "traffictype": "Guest",
+            "type": world.text(network, "type").unwrap_or("Isolated"), "isdefault": false, "macaddress": mac(world, router, "02:01"), "mtu": 1500,
+        });
+        if let Some(uri) = world.text(network, "broadcasturi").filter(|_| runs) {
+            nic = super::metrics::with(super::metrics::with(nic, "isolationuri", uri), "broadcasturi", uri);
+        }
+        shown.push(nic);
+    }
+    let mut control = json!({
+        "id": world.derived_id(router, NICS[1]), "networkid": network_id(world, router, CONTROL_NETWORK), "traffictype": "Control", "isdefault": false,
+    });
+    if runs {
+        let members = [
+            ("netmask", "255.255.0.0".to_owned()),
+            ("gateway", "169.254.0.1".to_owned()),
+            ("ipaddress", world.string(router, "linklocalip")),
+            ("macaddress", mac(world, router, "0e:00")),
+        ];
+        control = members.into_iter().fold(control, |nic, (name, text)| super::metrics::with(nic, name, text));
+    }
+    shown.push(control);
+    if let Some(address) = world.text(router, "publicip") {
+        shown.push(json!({
+            "id": world.derived_id(router, NICS[2]), "networkid": network_id(world, router, PUBLIC_NETWORK), "netmask": "255.255.255.0",
+            "gateway": "192.168.2.1", "ipaddress": address, "isolationuri": "vlan://50", "broadcasturi": "vlan://50", "traffictype": "Public",
+            "isdefault": true, "macaddress": mac(world, router, "1e:01"), "mtu": 1500,
+        }));
+    }
+    Some(Shown::Raw(Value::Array(shown).to_string()))
+}
+
+/// What the checks of a router found. Simulated hosts cannot run them.
+fn checks(world: &World, router: Handle) -> Value {
+    let stamp = cloudstack_api::clock::timestamp(Duration::from_secs(world.created(router)));
+    let found = CHECKS.iter().map(|(name, status)| {
+        json!({
+            "checkname": name, "checktype": "basic", "success": false, "status": status, "lastupdated": stamp,
+            "details": "the host does not know the command that runs the checks",
+        })
+    });
+    Value::Array(found.collect())
+}
+
+fn list_routers(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let kind = turn.world.kind("router");
+    let listed = list::list(turn, kind)?;
+    let (true, Outcome::List(rows, count)) = (turn.arguments.flag("fetchhealthcheckresults"), &listed) else { return Ok(listed) };
+    let mut json = crate::json::Json::default();
+    for router in rows {
+        json.open();
+        turn.world.render_members(*router, turn.viewer(), &[], &mut json);
+        json.key("healthcheckresults");
+        json.value(&checks(turn.world, *router));
+        json.close();
+    }
+    Ok(Outcome::Rendered(json.into_text(), *count))
+}
+
+fn health(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let router = turn.target("routerid")?;
+    if turn.world.text(router, "state") != Some("Running") {
+        return Err(Refusal::internal(format!("Router health checks are only available for running routers, not for {}", turn.world.id(router))));
+    }
+    let shown = json!({"routerid": turn.world.id(router), "healthchecks": checks(turn.world, router)});
+    Ok(Outcome::Shown("routerhealthchecks".to_owned(), shown.to_string()))
+}
+
+fn state(world: &World, vm: Handle) -> String {
+    world.text(vm, "state").unwrap_or("Running").to_owned()
+}
+
+fn put_on_host(world: &mut World, vm: Handle) -> Result<(), Refusal> {
+    let Some(host) = super::place::choose_host(world) else {
+        return Err(Refusal::failed(format!("Unable to start {} due to insufficient capacity", world.string(vm, "name"))));
+    };
+    world.set(vm, "host", host);
+    world.set(vm, "state", "Running");
+    Ok(())
+}
+
+fn start(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let vm = turn.target("id")?;
+    Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
+        if !ON_HOST.contains(&state(turn.world, vm).as_str()) {
+            put_on_host(turn.world, vm)?;
+        }
+        Ok(Outcome::Object(vm))
+    }))
+}
+
+fn stop(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let vm = turn.target("id")?;
+    Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
+        turn.world.set(vm, "state", "Stopped");
+        turn.world.unset(vm, "host");
+        Ok(Outcome::Object(vm))
+    }))
+}
+
+fn reboot(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let vm = turn.target("id")?;
+    if state(turn.world, vm) != "Running" {
+        return Err(Refusal::failed(format!("{} is not running, so it cannot be rebooted", turn.world.string(vm, "name"))));
+    }
+    Ok(turn.job(vm, WORK_MEDIUM, move |_| Ok(Outcome::Object(vm))))
+}
+
+fn rendered(turn: &Turn<'_>, vm: Handle) -> Map<String, Value> {
+    let mut text = crate::json::Json::default();
+    turn.world.render(vm, turn.viewer(), &mut text);
+    serde_json::from_str(&text.into_text()).unwrap_or_default()
+}
+
+fn destroy_router(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let router = turn.target("id")?;
+    Ok(turn.job(router, WORK_MEDIUM, move |turn| {
+        for gone in ["host", "networkdomain", "gateway", "publicip", "guestipaddress", "linklocalip"] {
+            turn.world.unset(router, gone);
+        }
+        turn.world.set(router, "state", "Destroyed");
+        let shown = turn.body(&Outcome::Object(router));
+        turn.world.remove(router);
+        Ok(Outcome::Flat(shown))
+    }))
+}
+
+/// A destroyed system VM is soon followed by another.
+fn destroy_system_vm(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let vm = turn.target("id")?;
+    Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
+        let mut members = rendered(turn, vm);
+        let gone = ["gateway", "publicip", "publicmacaddress", "publicnetmask", "activeviewersessions"];
+        WHILE_RUNNING.iter().chain(&gone).for_each(|name| drop(members.remove(*name)));
+        turn.world.remove(vm);
+        turn.world.later(WORK_MEDIUM, move |world| succeed(world, vm));
+        Ok(Outcome::Shown("systemvm".to_owned(), Value::Object(members).to_string()))
+    }))
+}
+
+fn succeed(world: &mut World, old: Handle) {
+    let number = world.next("instance", 1);
+    let letter = if is_storage_vm(world, old) { 's' } else { 'v' };
+    let mut fields: Vec<(&str, Datum)> = vec![("name", format!("{letter}-{number}-VM").into())];
+    for name in ["systemvmtype", "gateway", "privateip", "linklocalip", "publicip", "version"] {
+        if let Some(text) = world.text(old, name) {
+            fields.push((name, text.into()));
+        }
+    }
+    for name in ["zone", "pod", "template", "offering"] {
+        if let Some(target) = world.link(old, name) {
+            fields.push((name, target.into()));
+        }
+    }
+    if let Some(host) = super::place::choose_host(world) {
+        fields.push(("host", host.into()));
+    }
+    let kind = old.kind;
+    world.insert(kind, None, &fields);
+}
+
+fn check_system_offering(turn: &Turn<'_>, offering: Handle, word: &str) -> Result<(), Refusal> {
+    if turn.world.flag(offering, "issystem") {
+        return Ok(());
+    }
+    let said = super::recipe::said(turn.world, "Service offering", offering);
+    Err(Refusal::invalid(format!("Cannot upgrade {word} to a non system service offering {said}.")))
+}
+
+fn change_router(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let router = turn.target("id")?;
+    let wanted = turn.target("serviceofferingid")?;
+    check_system_offering(turn, wanted, "router vm")?;
+    if state(turn.world, router) != "Stopped" {
+        return Err(Refusal::invalid("Unable to upgrade router vm: make sure that it is stopped"));
+    }
+    turn.world.set(router, "offering", wanted);
+    Ok(Outcome::Object(router))
+}
+
+fn scale(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let vm = turn.target("id")?;
+    let wanted = turn.target("serviceofferingid")?;
+    check_system_offering(turn, wanted, "system vm")?;
+    if turn.world.link(vm, "offering") == Some(wanted) {
+        let (name, offering) = (turn.world.string(vm, "name"), turn.world.string(wanted, "name"));
+        return Err(Refusal::invalid(format!("Not upgrading vm {name} since it already has the requested service offering ({offering})")));
+    }
+    if state(turn.world, vm) == "Running" {
+        return Err(Refusal::invalid(format!("Unable to upgrade {} while it is running: stop it first", turn.world.string(vm, "name"))));
+    }
+    if !turn.command.is_async {
+        turn.world.set(vm, "offering", wanted);
+        return Ok(Outcome::Object(vm));
+    }
+    Ok(turn.job(vm, WORK_SHORT, move |turn| {
+        turn.world.set(vm, "offering", wanted);
+        Ok(Outcome::Object(vm))
+    }))
+}

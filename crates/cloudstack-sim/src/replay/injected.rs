@@ -1,0 +1,29 @@
+//! Failures that were caused on the recorded servers while a recording was taken. Nothing in the exchanges asks for
+//! them, so they stand here: by scenario and place, and by the same mechanism by which people cause them.
+
+use crate::trouble::{Failure, Trouble};
+
+/// A job that was made to fail.
+struct Injection {
+    scenario: &'static str,
+    /// The exchange that starts the job.
+    n: u64,
+    command: &'static str,
+    /// The state that its object was left in.
+    state: &'static str,
+}
+
+/// What was caused: a host that refuses to start a machine, one that refuses to stop it, and storage that refuses a disk.
+const INJECTIONS: &[Injection] = &[
+    Injection { scenario: "trouble", n: 0, command: "deployVirtualMachine", state: "Error" },
+    Injection { scenario: "trouble", n: 4, command: "stopVirtualMachine", state: "Running" },
+    Injection { scenario: "trouble", n: 8, command: "stopVirtualMachine", state: "Stopping" },
+    Injection { scenario: "trouble", n: 11, command: "startVirtualMachine", state: "Stopping" },
+    Injection { scenario: "trouble", n: 27, command: "deployVirtualMachine", state: "Error" },
+];
+
+/// The trouble that began just before an exchange.
+pub(super) fn before(scenario: &str, n: u64) -> Option<Trouble> {
+    let injection = INJECTIONS.iter().find(|injection| injection.scenario == scenario && injection.n == n)?;
+    Some(Trouble::JobFails(Failure { command: Some(injection.command.to_owned()), state: Some(injection.state.to_owned()), ..Failure::default() }))
+}
