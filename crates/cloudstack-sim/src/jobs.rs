@@ -262,6 +262,7 @@ impl World {
             }
         }
         self.now = now;
+        nouns::keep_time(self);
     }
 
     fn finish_job(&mut self, id: &str, pending: Pending, server: &Server) {

@@ -394,6 +394,11 @@ impl Page {
         items.into_iter().skip(self.skip).take(self.take).collect()
     }
 
+    /// How many rows come before the page, and how many are on it.
+    pub(crate) fn bounds(self) -> (usize, usize) {
+        (self.skip, self.take)
+    }
+
     /// Cuts the page out.
     pub(crate) fn cut(self, rows: Vec<Handle>) -> Outcome {
         let count = rows.len();

@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 use super::{
-    Tables,
+    Tables, appliance,
     recipe::{self, Put, Recipe, change, make, take},
 };
 use crate::{
     kind::{ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, ID, Noun, Shown, computed, linked, own, own_or},
     list,
     refusal::Refusal,
-    turn::{Outcome, Turn, WORK_MEDIUM, WORK_SHORT},
+    turn::{Outcome, Turn, WORK_LONG, WORK_MEDIUM, WORK_SHORT},
     world::{Datum, Handle},
 };
 
@@ -135,6 +135,9 @@ pub(super) const TABLES: Tables = Tables {
         ("deleteBackupSchedule", delete_schedule),
         ("restoreBackup", restore),
         ("listBackups", list_backups),
+        ("createVMFromBackup", deploy),
+        ("restoreVolumeFromBackupAndAttachToVM", restore_volume),
+        ("updateBackupSchedule", update_schedule),
     ],
     filters: &[],
 };
@@ -337,4 +340,78 @@ fn restore(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
             None => Err(Refusal::failed("Existing VM should be stopped and destroyed before being restored from backup")),
         }
     }))
+}
+
+/// What a backup holds: the volumes as they were told when it was made.
+fn held(turn: &Turn<'_>, backup: Handle) -> Vec<Value> {
+    let told = turn.world.text(backup, "volumes").and_then(|text| serde_json::from_str(text).ok());
+    told.and_then(|value: Value| value.as_array().cloned()).unwrap_or_default()
+}
+
+/// Makes a machine like the one that was backed up, with its disks.
+fn deploy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let (backup, zone) = (turn.target("backupid")?, turn.target("zoneid")?);
+    if turn.world.text(backup, "status").is_some_and(|status| status != "BackedUp") {
+        return Err(Refusal::failed("Backup is not in BackedUp state"));
+    }
+    let old = turn.world.link(backup, "vm");
+    let of = |field: &str| old.and_then(|old| turn.world.link(old, field));
+    let Some(offering) = turn.arguments.object("serviceofferingid").or(of("offering")) else {
+        return Err(Refusal::invalid("serviceofferingid is needed, the Instance of the backup tells none"));
+    };
+    let template = turn.arguments.object("templateid").or(of("template"));
+    let owner = turn.new_owner()?;
+    let (cpus, memory) = (turn.world.number(offering, "cpunumber"), turn.world.number(offering, "memory"));
+    super::limit::check(turn, owner, &[("user_vm", 1), ("cpu", cpus), ("memory", memory), ("volume", 1)])?;
+    let networks: Vec<Handle> = match turn.arguments.objects("networkids").filter(|networks| !networks.is_empty()) {
+        Some(networks) => networks.to_vec(),
+        None => old.map(|old| super::vm::nic_rows(turn.world, old)).unwrap_or_default().iter().filter_map(|nic| turn.world.link(*nic, "network")).collect(),
+    };
+    let name = turn.arguments.text("name").map_or_else(|| format!("VM-{}", crate::world::id_text(turn.world.fresh_id())), str::to_owned);
+    let vm = appliance::machine(turn.world, &appliance::Plan { owner, name: &name, zone, offering, template, networks: &networks });
+    let disks = held(turn, backup);
+    let starts = turn.arguments.truth("startvm") != Some(false);
+    Ok(turn.making(vm, WORK_LONG, move |turn| {
+        for (at, disk) in disks.iter().filter(|disk| disk.get("type").and_then(Value::as_str) != Some("ROOT")).enumerate() {
+            let size = disk.get("size").and_then(Value::as_i64).unwrap_or_default();
+            let volume = appliance::disk(turn.world, owner, &format!("{name}-DATA-{}", at + 1), (zone, size));
+            turn.world.set(volume, "vm", vm);
+            turn.world.set(volume, "deviceid", i64::try_from(at + 1).unwrap_or(1));
+        }
+        if starts && !appliance::start(turn.world, vm) {
+            return Err(Refusal::failed("Unable to start the Instance due to insufficient capacity."));
+        }
+        Ok(Outcome::Object(vm))
+    }))
+}
+
+/// Makes a disk from one that a backup holds and puts it to a machine.
+fn restore_volume(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let (backup, vm, wanted) = (turn.target("backupid")?, turn.target("virtualmachineid")?, turn.needed("volumeid")?);
+    let disk = held(turn, backup).into_iter().find(|disk| disk.get("uuid").and_then(Value::as_str).is_some_and(|id| id.eq_ignore_ascii_case(&wanted)));
+    let Some(disk) = disk else { return Err(Refusal::failed(format!("Unable to find volume {wanted} in the backup"))) };
+    if !matches!(turn.world.text(vm, "state"), Some("Running" | "Stopped")) {
+        return Err(Refusal::failed("Instance must be running or stopped to attach a restored volume"));
+    }
+    let (Some(owner), Some(zone)) = (turn.world.owner(vm), turn.world.link(vm, "zone")) else { return Err(Refusal::permission()) };
+    super::limit::check(turn, owner, &[("volume", 1)])?;
+    Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
+        let size = disk.get("size").and_then(Value::as_i64).unwrap_or_default();
+        let used: Vec<i64> = turn.world.referring("volume", "vm", vm).map(|volume| turn.world.number(volume, "deviceid")).collect();
+        let free = (1..).find(|number| !used.contains(number)).unwrap_or(1);
+        let volume = appliance::disk(turn.world, owner, &format!("{wanted}-restored"), (zone, size));
+        turn.world.set(volume, "vm", vm);
+        turn.world.set(volume, "deviceid", free);
+        Ok(Outcome::Success)
+    }))
+}
+
+fn update_schedule(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    schedule_is_right(turn, None)?;
+    let vm = turn.target("virtualmachineid")?;
+    let interval = turn.needed("intervaltype")?.to_uppercase();
+    let found = turn.world.referring("backupschedule", "vm", vm).find(|schedule| turn.world.text(*schedule, "intervaltype") == Some(&interval));
+    let Some(schedule) = found else { return Err(Refusal::failed(format!("The Instance has no {interval} backup schedule"))) };
+    SCHEDULE_PUTS.iter().for_each(|put| recipe::apply(turn, schedule, *put));
+    Ok(Outcome::Object(schedule))
 }

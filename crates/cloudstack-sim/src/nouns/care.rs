@@ -1,5 +1,5 @@
-//! Care for hosts and the server itself: high availability, out-of-band management, dedication to domains, plans that
-//! balance clusters, certificates, diagnostics; and what a zone of simulated hosts always refuses.
+//! Care for hosts and the server itself: high availability, out-of-band management, dedication to domains,
+//! certificates, diagnostics; and what a zone of simulated hosts always refuses.
 
 use serde_json::{Map, Value, json};
 
@@ -85,11 +85,8 @@ const FUTILE: &[(&str, u16, u32, &str)] = &[
     ("migrateSystemVm", 530, 4250, "Unable to find suitable destination to migrate VM"),
     ("getDiagnosticsData", 530, 4250, "No suitable secondary storage found to retrieve diagnostics in Zone"),
     ("uploadCustomCertificate", 431, 4350, "alias can't be empty, if it's a certification chain"),
-    ("listUnmanagedInstances", 431, 4350, "VM import is currently not supported for hypervisor [Simulator]."),
     ("listVmsForImport", 530, 4250, "No hosts available to list VMs on remote host"),
-    ("listVolumesForImport", 530, 4250, "Importing and unmanaging volume are not supported for hypervisor: Simulator"),
     ("ldapCreateAccount", 534, 9999, "No LDAP user exists with the username"),
-    ("deleteLdapConfiguration", 530, 9999, "com.cloud.exception.InvalidParameterValueException: Cannot find configuration with hostname"),
     ("setupUserTwoFactorAuthentication", 530, 4250, "2FA is not enabled for this domain or at global level"),
 ];
 
@@ -106,11 +103,8 @@ pub(super) const TABLES: Tables = Tables {
         ("migrateSystemVm", futile),
         ("getDiagnosticsData", futile),
         ("uploadCustomCertificate", futile),
-        ("listUnmanagedInstances", futile),
         ("listVmsForImport", futile),
-        ("listVolumesForImport", futile),
         ("ldapCreateAccount", futile),
-        ("deleteLdapConfiguration", futile),
         ("setupUserTwoFactorAuthentication", futile),
         ("dedicateHost", dedicate),
         ("dedicateCluster", dedicate),
@@ -132,8 +126,6 @@ pub(super) const TABLES: Tables = Tables {
         ("configureOutOfBandManagement", configure_oobm),
         ("enableOutOfBandManagementForHost", |turn| switch_oobm(turn, true)),
         ("disableOutOfBandManagementForHost", |turn| switch_oobm(turn, false)),
-        ("generateClusterDrsPlan", plan_moves),
-        ("executeClusterDrsPlan", execute_plan),
         ("issueCertificate", issue),
         ("listCaCertificate", authority),
         ("runDiagnostics", diagnose),
@@ -322,28 +314,6 @@ fn switch_oobm(turn: &mut Turn<'_>, on: bool) -> Result<Outcome, Refusal> {
         turn.world.set(host, "oobmenabled", on);
         let shown = json!({"hostid": turn.world.id(host), "enabled": on, "status": true});
         Ok(Outcome::Shown("outofbandmanagement".to_owned(), shown.to_string()))
-    }))
-}
-
-fn plan_moves(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let cluster = turn.target("id")?;
-    let (plan, event) = (turn.world.fresh_id(), turn.world.fresh_id());
-    let shown = json!({
-        "migrations": [], "id": crate::world::id_text(plan), "clusterid": turn.world.id(cluster), "eventid": crate::world::id_text(event),
-        "type": "MANUAL", "status": "UNDER_REVIEW",
-    });
-    Ok(Outcome::Shown("generateclusterdrsplanresponse".to_owned(), shown.to_string()))
-}
-
-fn execute_plan(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let cluster = turn.target("id")?;
-    Ok(turn.job(cluster, WORK_SHORT, move |turn| {
-        if turn.arguments.records("migrateto").next().is_none() {
-            return Err(Refusal::invalid("migrateto can not be empty."));
-        }
-        let plan = turn.world.fresh_id();
-        let shown = json!({"migrations": [], "id": crate::world::id_text(plan), "clusterid": turn.world.id(cluster), "type": "MANUAL", "status": "COMPLETED"});
-        Ok(Outcome::Shown("drsPlan".to_owned(), shown.to_string()))
     }))
 }
 

@@ -1,4 +1,4 @@
-//! Kinds that are little more than their fields: schedules of machines, webhooks, themes, regions, storage selectors.
+//! Kinds that are little more than their fields: webhooks, themes, regions, storage selectors.
 
 use super::{
     Tables,
@@ -9,28 +9,6 @@ use crate::{
     refusal::Refusal,
     turn::{Outcome, Turn},
     world::{Handle, World},
-};
-
-/// When to start or stop a machine.
-pub(crate) const SCHEDULE_NOUN: Noun = Noun {
-    word: "vmschedule",
-    entities: &["VMScheduleResponse"],
-    resource: "VMSchedule",
-    owned: true,
-    keywords: &["description"],
-    newest_first: false,
-    view: &[
-        ID,
-        linked("virtualmachineid", "vm", "id"),
-        own("description"),
-        own("schedule"),
-        own("timezone"),
-        own("action"),
-        own_or("enabled", Constant::Flag(true)),
-        own("startdate"),
-        own("enddate"),
-        CREATED,
-    ],
 };
 
 /// Where events are sent.
@@ -113,7 +91,7 @@ pub(crate) const SELECTOR_NOUN: Noun = Noun {
 
 /// The commands that need code, and filters.
 pub(super) const TABLES: Tables = Tables {
-    handlers: &[("deleteVMSchedule", delete_schedules), ("addRegion", add_region), ("updateRegion", update_region), ("removeRegion", remove_region)],
+    handlers: &[("addRegion", add_region), ("updateRegion", update_region), ("removeRegion", remove_region)],
     filters: &[
         ("guitheme", "listonlydefaulttheme", |_, _| true),
         ("guitheme", "showpublic", |_, _| true),
@@ -124,15 +102,6 @@ pub(super) const TABLES: Tables = Tables {
 
 /// The commands that need no code.
 pub(super) const RECIPES: &[Recipe] = &[
-    make("createVMSchedule", "vmschedule", SCHEDULE_PUTS).owned_through("virtualmachineid").checked(schedule_is_right).then(|turn, schedule| {
-        if turn.world.text(schedule, "startdate").is_none() {
-            // Without a start of its own a schedule begins with the next minute.
-            let next = turn.world.now + std::time::Duration::from_secs(60);
-            turn.world.set(schedule, "startdate", cloudstack_api::clock::timestamp(next));
-        }
-        Ok(())
-    }),
-    change("updateVMSchedule", "id", SCHEDULE_PUTS).checked(schedule_is_right),
     make("createWebhook", "webhook", WEBHOOK_PUTS).checked(|turn, _| host_is_right(turn, "payloadurl")),
     quietly("updateWebhook", "id", WEBHOOK_PUTS).checked(|turn, _| host_is_right(turn, "payloadurl")),
     take("deleteWebhook", "id"),
@@ -149,16 +118,6 @@ pub(super) const RECIPES: &[Recipe] = &[
     take("removeSecondaryStorageSelector", "id"),
 ];
 
-const SCHEDULE_PUTS: &[Put] = &[
-    Put::Link("virtualmachineid", "vm"),
-    Put::Text("description"),
-    Put::Text("schedule"),
-    Put::Text("timezone"),
-    Put::Capital("action"),
-    Put::Flag("enabled"),
-    Put::Text("startdate"),
-    Put::Text("enddate"),
-];
 const WEBHOOK_PUTS: &[Put] = &[
     Put::Text("name"),
     Put::Text("description"),
@@ -179,42 +138,6 @@ const THEME_PUTS: &[Put] = &[
     Put::Flag("recursivedomains"),
     Put::Flag("ispublic"),
 ];
-/// The least and the most of each place of a cron expression, and what errors call it.
-const CRON: &[(&str, u32, u32)] = &[("MinuteOfHour", 0, 59), ("HourOfDay", 0, 23), ("DayOfMonth", 1, 31), ("MonthOfYear", 1, 12), ("DayOfWeek", 0, 7)];
-
-fn schedule_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
-    let Some(cron) = turn.arguments.text("schedule") else { return Ok(()) };
-    let places: Vec<&str> = cron.split_whitespace().collect();
-    if places.len() != CRON.len() {
-        return Err(Refusal::argument(format!("Cron expression must consist of {} fields (found {} in \"{cron}\")", CRON.len(), places.len())));
-    }
-    for (place, (word, least, most)) in places.iter().zip(CRON) {
-        let numbers = place.split([',', '-', '/']).filter_map(|part| part.parse::<u32>().ok());
-        if let Some(wrong) = numbers.into_iter().find(|number| !(*least..=*most).contains(number)) {
-            let text = format!("Invalid value for {word} (valid values {least} - {most}): {wrong} '{place}' in cron expression \"0 {cron}\"");
-            return Err(Refusal::argument(text));
-        }
-    }
-    let action = turn.arguments.text("action").map(str::to_uppercase);
-    match action {
-        Some(action) if !["START", "STOP", "REBOOT", "FORCE_STOP", "FORCE_REBOOT"].contains(&action.as_str()) => {
-            Err(Refusal::invalid(format!("Invalid value for action: {action}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn delete_schedules(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let vm = turn.target("virtualmachineid")?;
-    let several = turn.arguments.objects("ids").unwrap_or_default().to_vec();
-    let chosen: Vec<Handle> = several.into_iter().chain(turn.arguments.object("id")).filter(|row| turn.world.link(*row, "vm") == Some(vm)).collect();
-    if chosen.is_empty() {
-        return Err(Refusal::invalid("Either id or ids parameter must be specified"));
-    }
-    chosen.into_iter().for_each(|row| turn.world.remove(row));
-    Ok(Outcome::Success)
-}
-
 /// Refuses addresses of the server itself.
 pub(super) fn host_is_right(turn: &Turn<'_>, argument: &str) -> Result<(), Refusal> {
     let Some(url) = turn.arguments.text(argument) else { return Ok(()) };

@@ -17,13 +17,16 @@ mod care;
 mod chore;
 mod cidr;
 mod domain;
+mod drs;
 mod extension;
 mod gpu;
 mod guard;
 mod host;
 mod image;
+mod import;
 mod key;
 mod kubernetes;
+mod lifeline;
 mod limit;
 pub(crate) mod metrics;
 mod network;
@@ -39,9 +42,11 @@ pub(crate) mod remark;
 mod role;
 mod rule;
 mod scaling;
+mod schedule;
 mod server;
 mod setting;
 mod share;
+mod signon;
 mod snapshot;
 mod store;
 mod systemvm;
@@ -49,6 +54,7 @@ mod tag;
 mod tenancy;
 mod trust;
 pub(crate) mod user;
+mod usage;
 mod vm;
 mod volume;
 mod vpc;
@@ -67,6 +73,7 @@ pub(crate) use self::{
     image::{arrive, is_shared_with},
     network::implement,
     place::choose_host,
+    schedule::keep_time,
     vm::{expunge_due, fall, instance_name, power_off},
 };
 
@@ -148,7 +155,8 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &care::POD_NOUN,
     &care::ZONE_NOUN,
     &care::CNI_NOUN,
-    &chore::SCHEDULE_NOUN,
+    &schedule::NOUN,
+    &drs::NOUN,
     &chore::WEBHOOK_NOUN,
     &chore::THEME_NOUN,
     &bucket::STORE_NOUN,
@@ -159,6 +167,10 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &extension::NOUN,
     &extension::ACTION_NOUN,
     &trust::NOUN,
+    &import::MACHINE_NOUN,
+    &import::DISK_NOUN,
+    &signon::OAUTH_NOUN,
+    &signon::LDAP_NOUN,
     &gpu::CARD_NOUN,
     &gpu::PROFILE_NOUN,
     &gpu::DEVICE_NOUN,
@@ -204,13 +216,16 @@ const TABLES: &[Tables] = &[
     care::TABLES,
     chore::TABLES,
     domain::TABLES,
+    drs::TABLES,
     extension::TABLES,
     gpu::TABLES,
     guard::TABLES,
     host::TABLES,
     image::TABLES,
+    import::TABLES,
     key::TABLES,
     kubernetes::TABLES,
+    lifeline::TABLES,
     limit::TABLES,
     metrics::TABLES,
     network::TABLES,
@@ -225,15 +240,18 @@ const TABLES: &[Tables] = &[
     role::TABLES,
     rule::TABLES,
     scaling::TABLES,
+    schedule::TABLES,
     server::TABLES,
     setting::TABLES,
     share::TABLES,
+    signon::TABLES,
     snapshot::TABLES,
     store::TABLES,
     systemvm::TABLES,
     tag::TABLES,
     trust::TABLES,
     user::TABLES,
+    usage::TABLES,
     vm::TABLES,
     volume::TABLES,
     vpc::TABLES,
@@ -256,7 +274,9 @@ const RECIPES: &[&[Recipe]] = &[
     kubernetes::RECIPES,
     plan::RECIPES,
     scaling::RECIPES,
+    schedule::RECIPES,
     share::RECIPES,
+    signon::RECIPES,
     vpc::RECIPES,
     vpn::RECIPES,
     wiring::RECIPES,

@@ -219,3 +219,158 @@ fn a_download_certificate_is_put_on_hosts_and_goes_with_the_last() {
     assert_eq!(revoked["directdownloadcertificatehoststatus"][0]["status"], "Revoked");
     assert_eq!(ok(&cloud, "admin", "listTemplateDirectDownloadCertificates", &[]), json!({}));
 }
+
+#[test]
+fn usage_has_a_record_a_day_and_object() {
+    let cloud = fresh();
+    assert_eq!(ok(&cloud, "admin", "listUsageRecords", &[("startdate", "2020-01-01"), ("enddate", "2030-01-01")]), json!({}), "today is not over");
+    cloud.advance(std::time::Duration::from_secs(2 * 86_400));
+    let machine = id_of(&cloud, "dev", "listVirtualMachines", &[("name", "web-1")]);
+    let asked = [("startdate", "2020-01-01"), ("enddate", "2030-01-01"), ("type", "1"), ("usageid", machine.as_str())];
+    let listed = ok(&cloud, "admin", "listUsageRecords", &asked);
+    assert_eq!(listed["count"], 2, "{listed}");
+    let last = &listed["usagerecord"][1];
+    assert_eq!((&last["usage"], &last["rawusage"], &last["usagetype"], &last["account"]), (&json!("24 Hrs"), &json!("24"), &json!(1), &json!("dev")), "{last}");
+    ok(&cloud, "admin", "generateUsageRecords", &[]);
+    assert_eq!(ok(&cloud, "admin", "listUsageRecords", &asked)["count"], 3, "today so far was asked for");
+    let all = ok(&cloud, "admin", "listUsageRecords", &[("startdate", "2020-01-01"), ("enddate", "2030-01-01"), ("page", "2"), ("pagesize", "5")]);
+    assert_eq!(all["usagerecord"].as_array().unwrap().len(), 5);
+    assert!(all["count"].as_u64().unwrap() > 10, "{}", all["count"]);
+    assert_eq!(refused(&cloud, "admin", "listUsageRecords", &[("startdate", "2030-01-01"), ("enddate", "2020-01-01")]).0, 431);
+}
+
+#[test]
+fn a_machine_leaves_the_care_of_the_cloud_and_comes_back() {
+    let cloud = fresh();
+    let machine = id_of(&cloud, "dev", "listVirtualMachines", &[("name", "web-1")]);
+    let seen = ok(&cloud, "admin", "listVirtualMachines", &[("id", &machine)])["virtualmachine"][0].clone();
+    let cluster = text(&ok(&cloud, "admin", "listHosts", &[("id", &text(&seen, "hostid"))])["host"][0], "clusterid");
+    assert_eq!(done(&cloud, "admin", "unmanageVirtualMachine", &[("id", &machine)])["success"], true);
+    assert_eq!(refused(&cloud, "dev", "startVirtualMachine", &[("id", &machine)]).0, 431);
+    let listed = ok(&cloud, "admin", "listUnmanagedInstances", &[("clusterid", &cluster)]);
+    let row = &listed["unmanagedinstance"][0];
+    assert_eq!((&row["name"], &row["powerstate"], &row["memory"]), (&seen["instancename"], &json!("PowerOn"), &seen["memory"]), "{listed}");
+    let name = text(row, "name");
+    let given =
+        [("clusterid", cluster.as_str()), ("name", &name), ("serviceofferingid", seen["serviceofferingid"].as_str().unwrap()), ("displayname", "web-9")];
+    let back = done(&cloud, "admin", "importUnmanagedInstance", &given);
+    assert_eq!((&back["state"], &back["instancename"], &back["name"]), (&json!("Running"), &json!(name), &json!("web-9")), "{back}");
+    assert_eq!(ok(&cloud, "admin", "listUnmanagedInstances", &[("clusterid", &cluster)]), json!({}));
+    assert_eq!(refused(&cloud, "admin", "importUnmanagedInstance", &given).0, 530);
+}
+
+#[test]
+fn a_disk_leaves_the_care_of_the_cloud_and_comes_back() {
+    let cloud = fresh();
+    let (zone, offering) = (zone(&cloud), id_of(&cloud, "dev", "listDiskOfferings", &[("name", "Small")]));
+    let made = done(&cloud, "dev", "createVolume", &[("name", "data-1"), ("diskofferingid", &offering), ("zoneid", &zone)]);
+    let machine = id_of(&cloud, "dev", "listVirtualMachines", &[("name", "db-1")]);
+    let disk = text(&made, "id");
+    assert_eq!(job(&cloud, "dev", "attachVolume", &[("id", &disk), ("virtualmachineid", &machine)])["jobstatus"], 1);
+    assert_eq!(refused(&cloud, "admin", "unmanageVolume", &[("id", &disk)]).0, 530, "it is in use");
+    job(&cloud, "dev", "detachVolume", &[("id", &disk)]);
+    let pool = text(&ok(&cloud, "admin", "listVolumes", &[("id", &disk)])["volume"][0], "storageid");
+    done(&cloud, "admin", "unmanageVolume", &[("id", &disk)]);
+    let path = text(&ok(&cloud, "admin", "listVolumesForImport", &[("storageid", &pool)])["volumeforimport"][0], "path");
+    let given = [("storageid", pool.as_str()), ("path", &path), ("name", "data-2")];
+    let back = done(&cloud, "admin", "importVolume", &given);
+    assert_eq!((&back["name"], &back["size"], &back["storageid"]), (&json!("data-2"), &made["size"], &json!(pool)), "{back}");
+    assert_eq!(refused(&cloud, "admin", "importVolume", &given).0, 530);
+}
+
+#[test]
+fn a_machine_and_a_disk_come_back_from_a_backup() {
+    let cloud = fresh();
+    let zone = zone(&cloud);
+    let given = [("name", "gold"), ("description", "gold"), ("externalid", "gold-policy"), ("zoneid", zone.as_str()), ("allowuserdrivenbackups", "true")];
+    let offering = text(&done(&cloud, "admin", "importBackupOffering", &given), "id");
+    let machine = id_of(&cloud, "dev", "listVirtualMachines", &[("name", "db-1")]);
+    done(&cloud, "admin", "assignVirtualMachineToBackupOffering", &[("virtualmachineid", &machine), ("backupofferingid", &offering)]);
+    done(&cloud, "dev", "createBackup", &[("virtualmachineid", &machine)]);
+    let backup = ok(&cloud, "dev", "listBackups", &[])["backup"][0].clone();
+    let id = text(&backup, "id");
+    let daily = [("virtualmachineid", machine.as_str()), ("intervaltype", "DAILY"), ("schedule", "00:01"), ("timezone", "UTC")];
+    assert_eq!(refused(&cloud, "dev", "updateBackupSchedule", &daily).0, 530, "there is none yet");
+    ok(&cloud, "dev", "createBackupSchedule", &daily);
+    let later = ok(&cloud, "dev", "updateBackupSchedule", &[daily[0], daily[1], ("schedule", "30:02"), daily[3]]);
+    assert_eq!(later["backupschedule"]["schedule"], "30:02");
+    let copy = done(&cloud, "dev", "createVMFromBackup", &[("backupid", &id), ("zoneid", &zone), ("name", "db-2")]);
+    assert_eq!((&copy["name"], &copy["state"], &copy["account"]), (&json!("db-2"), &json!("Running"), &json!("dev")), "{copy}");
+    let volumes: Value = serde_json::from_str(backup["volumes"].as_str().unwrap()).unwrap();
+    let volume = text(&volumes[0], "uuid");
+    let target = text(&copy, "id");
+    let asked = [("backupid", id.as_str()), ("volumeid", &volume), ("virtualmachineid", &target)];
+    done(&cloud, "dev", "restoreVolumeFromBackupAndAttachToVM", &asked);
+    assert_eq!(ok(&cloud, "dev", "listVolumes", &[("virtualmachineid", &target), ("type", "DATADISK")])["count"], 1);
+    assert_eq!(refused(&cloud, "dev", "restoreVolumeFromBackupAndAttachToVM", &[asked[0], ("volumeid", "other"), asked[2]]).0, 530);
+}
+
+#[test]
+fn a_schedule_stops_a_machine_at_its_time() {
+    let cloud = fresh();
+    let machine = id_of(&cloud, "dev", "listVirtualMachines", &[("name", "web-1")]);
+    let given = [("virtualmachineid", machine.as_str()), ("action", "stop"), ("schedule", "*/10 * * * *"), ("timezone", "UTC")];
+    let schedule = text(&ok(&cloud, "dev", "createVMSchedule", &given)["vmschedule"], "id");
+    let state = || text(&ok(&cloud, "dev", "listVirtualMachines", &[("id", &machine)])["virtualmachine"][0], "state");
+    assert_eq!(state(), "Running");
+    cloud.advance(std::time::Duration::from_secs(20 * 60));
+    assert_eq!(state(), "Stopped");
+    assert_eq!(ok(&cloud, "dev", "listEvents", &[("type", "VM.SCHEDULE.STOP")])["count"], 1);
+    ok(&cloud, "dev", "updateVMSchedule", &[("id", &schedule), ("enabled", "false")]);
+    job(&cloud, "dev", "startVirtualMachine", &[("id", &machine)]);
+    cloud.advance(std::time::Duration::from_secs(3_600));
+    assert_eq!(state(), "Running", "it is switched off");
+}
+
+#[test]
+fn a_plan_moves_machines_between_the_hosts_of_a_cluster() {
+    let cloud = fresh();
+    let cluster = id_of(&cloud, "admin", "listClusters", &[]);
+    let hosts = ok(&cloud, "admin", "listHosts", &[("type", "Routing"), ("clusterid", &cluster)]);
+    let (from, to) = (text(&hosts["host"][0], "id"), text(&hosts["host"][1], "id"));
+    let machine = id_of(&cloud, "dev", "listVirtualMachines", &[("name", "web-1")]);
+    job(&cloud, "admin", "migrateVirtualMachine", &[("virtualmachineid", &machine), ("hostid", &from)]);
+    let told = ok(&cloud, "admin", "generateClusterDrsPlan", &[("id", &cluster), ("migrations", "5")]);
+    assert_eq!(told["generateclusterdrsplanresponse"]["status"], "UNDER_REVIEW");
+    let moves = [("id", cluster.as_str()), ("migrateto[0].vm", &machine), ("migrateto[0].host", &to)];
+    let plan = done(&cloud, "admin", "executeClusterDrsPlan", &moves);
+    assert_eq!((&plan["status"], &plan["migrations"][0]["destinationhostid"]), (&json!("COMPLETED"), &json!(to)), "{plan}");
+    assert_eq!(ok(&cloud, "admin", "listVirtualMachines", &[("id", &machine)])["virtualmachine"][0]["hostid"], to.as_str());
+    assert_eq!(ok(&cloud, "admin", "listClusterDrsPlan", &[("clusterid", &cluster)])["count"], 1);
+}
+
+#[test]
+fn the_power_of_a_host_can_be_managed_where_it_is_switched_on() {
+    let cloud = fresh();
+    let host = ok(&cloud, "admin", "listHosts", &[("type", "Routing")])["host"][0].clone();
+    let (id, cluster) = (text(&host, "id"), text(&host, "clusterid"));
+    let off = [("hostid", id.as_str()), ("action", "OFF")];
+    assert_eq!(refused(&cloud, "admin", "issueOutOfBandManagementPowerAction", &off).0, 530, "it is not configured");
+    let given = [("hostid", id.as_str()), ("driver", "redfish"), ("address", "10.0.0.9"), ("port", "443"), ("username", "u"), ("password", "p")];
+    ok(&cloud, "admin", "configureOutOfBandManagement", &given);
+    done(&cloud, "admin", "enableOutOfBandManagementForHost", &[("hostid", &id)]);
+    let told = done(&cloud, "admin", "issueOutOfBandManagementPowerAction", &off);
+    assert_eq!((&told["powerstate"], &told["status"]), (&json!("Off"), &json!(true)), "{told}");
+    assert_eq!(refused(&cloud, "admin", "issueOutOfBandManagementPowerAction", &[off[0], ("action", "EXPLODE")]).0, 431);
+    done(&cloud, "admin", "disableOutOfBandManagementForCluster", &[("clusterid", &cluster)]);
+    assert_eq!(refused(&cloud, "admin", "issueOutOfBandManagementPowerAction", &off).0, 530, "it is off for the cluster");
+}
+
+#[test]
+fn others_who_vouch_for_people_are_registered_once() {
+    let cloud = fresh();
+    let given = [("provider", "github"), ("clientid", "c"), ("redirecturi", "https://c.example.org"), ("secretkey", "s"), ("description", "d")];
+    ok(&cloud, "admin", "registerOauthProvider", &given);
+    assert_eq!(refused(&cloud, "admin", "registerOauthProvider", &given).0, 530);
+    let id = id_of(&cloud, "admin", "listOauthProvider", &[("provider", "github")]);
+    ok(&cloud, "admin", "updateOauthProvider", &[("id", &id), ("enabled", "false")]);
+    assert_eq!(ok(&cloud, "admin", "listOauthProvider", &[])["oauthprovider"][0]["enabled"], false);
+    ok(&cloud, "admin", "deleteOauthProvider", &[("id", &id)]);
+    assert_eq!(ok(&cloud, "admin", "listOauthProvider", &[]), json!({}));
+    let server = [("hostname", "ldap.example.org"), ("port", "10389")];
+    ok(&cloud, "admin", "addLdapConfiguration", &server);
+    assert_eq!(refused(&cloud, "admin", "addLdapConfiguration", &server).0, 530);
+    assert_eq!(ok(&cloud, "admin", "listLdapConfigurations", &[("hostname", "ldap.example.org")])["LdapConfiguration"][0]["port"], 10389);
+    ok(&cloud, "admin", "deleteLdapConfiguration", &server);
+    assert_eq!(ok(&cloud, "admin", "listLdapConfigurations", &[]), json!({}));
+}
