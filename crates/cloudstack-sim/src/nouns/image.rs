@@ -269,7 +269,8 @@ pub(crate) fn is_shared_with(world: &World, image: Handle, account: Handle) -> b
     world.links(image, "sharedwith").contains(&account)
 }
 
-fn list_templates(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+/// Lists the templates that a filter names.
+pub(super) fn list_templates(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let filter = turn.needed("templatefilter")?;
     if !FILTERS.contains(&filter.as_str()) {
         return Err(Refusal::argument(format!("No enum constant com.cloud.template.VirtualMachineTemplate.TemplateFilter.{filter}")));
@@ -324,7 +325,8 @@ fn list_images(turn: &mut Turn<'_>, word: &str, filter: &str) -> Result<Outcome,
     Ok(page.cut(rows))
 }
 
-fn register_template(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+/// Fetches a template from somewhere.
+pub(super) fn register_template(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if turn.arguments.text("zoneid").is_none() && turn.arguments.text("zoneids").is_none() {
         return Err(Refusal::argument("Either zoneid or zoneids is required. Both cannot be null."));
     }
@@ -623,7 +625,8 @@ fn as_updated(turn: &Turn<'_>, image: Handle) -> Outcome {
     Outcome::Shown(if is_iso { "iso" } else { "template" }.to_owned(), Value::Object(shown).to_string())
 }
 
-fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+/// Changes an image.
+pub(super) fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let image = turn.target("id")?;
     for name in ["name", "displaytext"] {
         if let Some(text) = turn.arguments.text(name).map(str::to_owned) {
@@ -740,7 +743,8 @@ fn check_deletable(turn: &Turn<'_>, image: Handle) -> Result<(), Refusal> {
     }
 }
 
-fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+/// Deletes an image.
+pub(super) fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let image = turn.target("id")?;
     let check = check_deletable(turn, image);
     Ok(turn.checked_job(image, WORK_SHORT, check, move |turn| {

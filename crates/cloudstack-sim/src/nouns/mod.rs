@@ -21,6 +21,7 @@ mod drs;
 mod extension;
 mod gpu;
 mod guard;
+mod guest_os;
 mod host;
 mod image;
 mod import;
@@ -56,6 +57,7 @@ mod trust;
 pub(crate) mod user;
 mod usage;
 mod vm;
+mod vnf;
 mod volume;
 mod vpc;
 mod vpn;
@@ -253,6 +255,7 @@ const TABLES: &[Tables] = &[
     user::TABLES,
     usage::TABLES,
     vm::TABLES,
+    vnf::TABLES,
     volume::TABLES,
     vpc::TABLES,
     vpn::TABLES,
@@ -270,6 +273,7 @@ const RECIPES: &[&[Recipe]] = &[
     extension::RECIPES,
     gpu::RECIPES,
     guard::RECIPES,
+    guest_os::RECIPES,
     image::RECIPES,
     kubernetes::RECIPES,
     plan::RECIPES,

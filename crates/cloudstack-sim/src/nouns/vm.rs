@@ -376,7 +376,8 @@ fn check_custom(turn: &Turn<'_>, offering: Handle, (cpus, _, memory): (i64, i64,
     Ok(())
 }
 
-fn deploy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+/// Makes a machine.
+pub(super) fn deploy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let make = read_make(turn)?;
     let networks = super::network::choose(turn, make.owner, make.zone)?;
     let id = turn.world.fresh_id();

@@ -374,3 +374,40 @@ fn others_who_vouch_for_people_are_registered_once() {
     ok(&cloud, "admin", "deleteLdapConfiguration", &server);
     assert_eq!(ok(&cloud, "admin", "listLdapConfigurations", &[]), json!({}));
 }
+
+#[test]
+fn an_appliance_is_a_machine_of_a_template_that_tells_of_its_nics() {
+    let cloud = fresh();
+    let zone = zone(&cloud);
+    let os = id_of(&cloud, "admin", "listOsTypes", &[]);
+    let url = "http://images.example.org/fw.vhd";
+    let base = [("name", "fw"), ("format", "VHD"), ("hypervisor", "Simulator"), ("url", url), ("zoneid", zone.as_str()), ("ostypeid", &os)];
+    let nic = [("vnfnics[0].deviceid", "0"), ("vnfnics[0].name", "wan"), ("vnfnics[0].management", "true")];
+    let gap = [("vnfnics[0].deviceid", "1"), ("vnfnics[0].name", "lan")];
+    assert_eq!(refused(&cloud, "admin", "registerVnfTemplate", &[base.as_slice(), &gap].concat()).0, 431, "the first NIC has number 0");
+    ok(&cloud, "admin", "registerVnfTemplate", &[base.as_slice(), &nic].concat());
+    let template = id_of(&cloud, "admin", "listVnfTemplates", &[("templatefilter", "self")]);
+    let plain = id_of(&cloud, "admin", "listTemplates", &[("templatefilter", "featured"), ("name", "Debian 12")]);
+    assert_eq!(refused(&cloud, "admin", "updateVnfTemplate", &[("id", &plain), ("name", "x")]).0, 431);
+    assert_eq!(ok(&cloud, "admin", "updateVnfTemplate", &[("id", &template), ("displaytext", "firewall")])["template"]["displaytext"], "firewall");
+    assert_eq!(ok(&cloud, "admin", "listVnfAppliances", &[]), json!({}));
+    let offering = id_of(&cloud, "admin", "listServiceOfferings", &[("name", "Small Instance")]);
+    let given = [("templateid", template.as_str()), ("zoneid", &zone), ("serviceofferingid", &offering), ("name", "edge")];
+    let made = done(&cloud, "admin", "deployVnfAppliance", &given);
+    assert_eq!(ok(&cloud, "admin", "listVnfAppliances", &[])["virtualmachine"][0]["id"], made["id"]);
+    assert_eq!(refused(&cloud, "admin", "deployVnfAppliance", &[("templateid", &plain), given[1], given[2], given[3]]).0, 431);
+}
+
+#[test]
+fn a_family_of_systems_stays_while_systems_are_in_it() {
+    let cloud = fresh();
+    let made = ok(&cloud, "admin", "addOsCategory", &[("name", "Toys"), ("isfeatured", "true")]);
+    let id = text(&made["oscategory"], "id");
+    assert_eq!(refused(&cloud, "admin", "addOsCategory", &[("name", "Toys")]).0, 431);
+    done(&cloud, "admin", "addGuestOs", &[("oscategoryid", &id), ("osdisplayname", "Toy OS 1")]);
+    assert_eq!(refused(&cloud, "admin", "deleteOsCategory", &[("id", &id)]).0, 431);
+    let other = text(&ok(&cloud, "admin", "addOsCategory", &[("name", "Games")])["oscategory"], "id");
+    ok(&cloud, "admin", "updateOsCategory", &[("id", &other), ("name", "Old games")]);
+    assert_eq!(ok(&cloud, "admin", "listOsCategories", &[("id", &other)])["oscategory"][0]["name"], "Old games");
+    ok(&cloud, "admin", "deleteOsCategory", &[("id", &other)]);
+}
