@@ -490,6 +490,15 @@ impl World {
         }
     }
 
+    /// Writes whose a row is into an object that is open: an account's or a project's, and its domain.
+    pub(crate) fn write_owner(&self, handle: Handle, json: &mut Json) {
+        for member in [ACCOUNT, PROJECT_ID, PROJECT, DOMAIN_ID, DOMAIN, DOMAIN_PATH] {
+            if let Some(text) = self.plain_text(handle, member.from) {
+                json.member(member.name, &text);
+            }
+        }
+    }
+
     fn plain_text(&self, handle: Handle, from: From) -> Option<String> {
         let project = || self.link(self.owner(handle)?, "project");
         match from {

@@ -117,7 +117,9 @@ fn filtered(turn: &Turn<'_>, kind: KindId, scope: &Scope, keep: &dyn Fn(&World, 
         turn.arguments.records("tags").filter_map(|tag| Some((tag.get("key")?.to_lowercase(), tag.get("value")?.to_lowercase()))).collect();
     let fits = |row: &Handle| {
         filters.iter().all(|filter| passes(turn, *row, filter, viewer))
-            && keyword.as_ref().is_none_or(|keyword| searched.iter().any(|field| field.text(*row).is_some_and(|text| keyword.is_in(text))))
+            && keyword
+                .as_ref()
+                .is_none_or(|keyword| searched.is_empty() || searched.iter().any(|field| field.text(*row).is_some_and(|text| keyword.is_in(text))))
             && (tags.is_empty() || tags.iter().any(|tag| has_tag(world, *row, tag)))
             && keep(world, *row)
     };

@@ -131,7 +131,10 @@ impl Refusal {
             json.key("cserrorcode");
             json.number(i64::from(inner));
         }
-        json.member("errortext", &self.text);
+        // A server that stumbles without a word says nothing.
+        if !self.text.is_empty() {
+            json.member("errortext", &self.text);
+        }
         json.close();
     }
 

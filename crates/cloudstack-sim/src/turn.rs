@@ -178,9 +178,16 @@ impl Turn<'_> {
             && (self.world.flag(handle, "ispublic")
                 || self.world.text(owner, "name") == Some("system")
                 || crate::nouns::is_shared_with(self.world, handle, self.caller.account));
+        let let_in = kind.word.as_ref() == "network" && crate::nouns::is_open_to(self.world, handle, self.caller.account) && !self.owns_only();
         within
+            || let_in
             || (shared && !self.command.is_async && !self.command.name.starts_with("delete") && !self.command.name.starts_with("update"))
             || (shared && USES.iter().any(|verb| self.command.name.starts_with(verb)))
+    }
+
+    /// Whether the command changes or removes what it names, which only owners may.
+    fn owns_only(&self) -> bool {
+        ["update", "delete", "restart", "reset"].iter().any(|verb| self.command.name.starts_with(verb)) || self.command.name.contains("NetworkPermissions")
     }
 
     /// Whether the caller's account is a member of the project behind a project account.

@@ -86,7 +86,7 @@ fn of_place(world: &World, place: Handle) -> Vec<Capacity> {
         Capacity { kind: 90, word: "CPU_CORE", used: cores.0, total: cores.1 },
     ];
     if word == "zone" {
-        let taken = i64::try_from(world.referring("ipaddress", "zone", place).count()).unwrap_or(0);
+        let taken = i64::try_from(world.referring("ipaddress", "zone", place).filter(|address| world.owner(*address).is_some()).count()).unwrap_or(0);
         let public = world.referring("vlaniprange", "zone", place).map(|range| super::wiring::addresses_in(world, range)).sum();
         rows.extend([
             Capacity { kind: 4, word: "VIRTUAL_NETWORK_PUBLIC_IP", used: taken, total: public },

@@ -27,8 +27,28 @@ impl Cidr {
     }
 
     fn around(address: u32, bits: u32) -> Self {
-        let mask = u32::MAX.checked_shl(BITS - bits).unwrap_or(0);
-        Self { first: address & mask, bits }
+        Self { first: address & Self::mask(bits), bits }
+    }
+
+    /// Its netmask.
+    pub(super) fn netmask(self) -> String {
+        Ipv4Addr::from(Self::mask(self.bits)).to_string()
+    }
+
+    /// Whether an address is one of a machine in it: neither its first nor its last.
+    pub(super) fn is_host(self, address: &str) -> bool {
+        let Ok(address) = address.parse::<Ipv4Addr>().map(u32::from) else { return false };
+        let last = self.first | !Self::mask(self.bits);
+        Self::around(address, self.bits) == self && address != self.first && address != last
+    }
+
+    /// Whether it lies in the ranges that belong to nobody (RFC 1918 and 6598).
+    pub(super) fn is_private(self) -> bool {
+        ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"].iter().filter_map(|range| Self::parse(range)).any(|range| self.is_within(range))
+    }
+
+    fn mask(bits: u32) -> u32 {
+        u32::MAX.checked_shl(BITS - bits).unwrap_or(0)
     }
 
     /// Whether an address is in it.

@@ -53,6 +53,7 @@ mod store;
 mod systemvm;
 mod tag;
 mod tenancy;
+mod traffic;
 mod trust;
 pub(crate) mod user;
 mod usage;
@@ -73,7 +74,7 @@ use crate::{
 
 pub(crate) use self::{
     image::{arrive, is_shared_with},
-    network::implement,
+    network::{implement, is_open_to},
     place::choose_host,
     schedule::keep_time,
     vm::{expunge_due, fall, instance_name, power_off},

@@ -282,10 +282,14 @@ fn create_network(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }
     fields.push(("guestiptype", turn.needed("guestiptype")?.into()));
     fields.push(("service", wanted_services(turn)?.into()));
-    for name in ["specifyvlan", "specifyipranges", "conservemode", "ispersistent", "egressdefaultpolicy", "forvpc"] {
+    for name in ["specifyvlan", "specifyipranges", "ispersistent", "forvpc"] {
         if let Some(flag) = turn.arguments.truth(name) {
             fields.push((name, flag.into()));
         }
+    }
+    // Where nobody says otherwise, rules of several sorts share an address and traffic may leave.
+    for name in ["conservemode", "egressdefaultpolicy"] {
+        fields.push((name, turn.arguments.truth(name).unwrap_or(true).into()));
     }
     if turn.arguments.flag("enable") {
         fields.push(("state", "Enabled".into()));

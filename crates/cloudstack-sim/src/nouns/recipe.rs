@@ -24,6 +24,8 @@ pub(super) enum Put {
     Text(&'static str),
     /// The argument in capital letters.
     Capital(&'static str),
+    /// The argument in small letters.
+    Small(&'static str),
     /// The argument as a whole number.
     Number(&'static str),
     /// The argument as a whole number, or another where it is missing.
@@ -208,6 +210,7 @@ fn given(turn: &Turn<'_>, put: Put) -> Option<(&'static str, Datum)> {
     Some(match put {
         Put::Text(name) => (name, arguments.text(name)?.into()),
         Put::Capital(name) => (name, arguments.text(name)?.to_uppercase().into()),
+        Put::Small(name) => (name, arguments.text(name)?.trim().to_lowercase().into()),
         Put::Number(name) => (name, arguments.number(name)?.into()),
         Put::NumberOr(name, other) => (name, arguments.number(name).or_else(|| arguments.number(other))?.into()),
         Put::Flag(name) => (name, arguments.truth(name)?.into()),

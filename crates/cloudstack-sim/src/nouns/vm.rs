@@ -754,10 +754,9 @@ pub(crate) fn wipe(world: &mut World, vm: Handle) {
         }
     }
     super::nic::forget_all(world, vm);
-    for kind in ["vmsnapshot", "portforwardingrule"] {
-        let rows: Vec<Handle> = world.referring(kind, "vm", vm).collect();
-        rows.into_iter().for_each(|row| world.remove(row));
-    }
+    let snapshots: Vec<Handle> = world.referring("vmsnapshot", "vm", vm).collect();
+    snapshots.into_iter().for_each(|row| world.remove(row));
+    super::traffic::forget_machine(world, vm);
     world.set(vm, "state", "Expunging");
     world.remove(vm);
 }

@@ -346,8 +346,14 @@ fn migrate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 }
 
 /// Whether a new network fits into the VPC that it is to be in. Other networks need no such check.
-pub(super) fn check_tier(turn: &Turn<'_>) -> Result<(), Refusal> {
+pub(super) fn check_tier(turn: &Turn<'_>, offering: Handle) -> Result<(), Refusal> {
     let Some(vpc) = turn.arguments.object("vpcid") else { return Ok(()) };
+    if !turn.world.flag(offering, "forvpc") {
+        return Err(Refusal::invalid("Network offering is not for VPC networks"));
+    }
+    if turn.world.text(vpc, "state").is_some_and(|state| state != "Enabled") {
+        return Err(Refusal::invalid(format!("Unable to find Enabled vpc {}", said(turn.world, vpc))));
+    }
     let Some(asked) = tier_cidr(turn) else {
         return Err(Refusal::invalid("Gateway/netmask are required when create network for VPC"));
     };
@@ -525,7 +531,7 @@ fn vlan_is_free(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
     let Some(vlan) = turn.arguments.text("vlan") else { return Ok(()) };
     let number: Option<i64> = vlan.trim_start_matches("vlan://").parse().ok();
     let physical = turn.world.kind("physicalnetwork");
-    let dynamic = number.is_some_and(|number| turn.world.rows(physical).any(|row| is_in_range(turn.world.text(row, "vlan").unwrap_or_default(), number)));
+    let dynamic = number.is_some_and(|number| turn.world.rows(physical).any(|row| is_in_ranges(turn.world.text(row, "vlan").unwrap_or_default(), number)));
     if dynamic && !turn.arguments.flag("bypassvlanoverlapcheck") {
         let zone = turn.arguments.object("vpcid").and_then(|vpc| turn.world.link(vpc, "zone")).map(|zone| turn.world.string(zone, "name")).unwrap_or_default();
         let uri = format!("vlan://{}", vlan.trim_start_matches("vlan://"));
@@ -536,9 +542,10 @@ fn vlan_is_free(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn is_in_range(range: &str, number: i64) -> bool {
-    let ends = range.split_once('-').and_then(|(first, last)| Some((first.parse::<i64>().ok()?, last.parse::<i64>().ok()?)));
-    ends.is_some_and(|(first, last)| (first..=last).contains(&number))
+/// Whether a number is in one of some ranges, such as `100-200,300-310`.
+pub(super) fn is_in_ranges(ranges: &str, number: i64) -> bool {
+    let ends = |range: &str| range.split_once('-').and_then(|(first, last)| Some((first.parse::<i64>().ok()?, last.parse::<i64>().ok()?)));
+    ranges.split(',').filter_map(ends).any(|(first, last)| (first..=last).contains(&number))
 }
 
 fn gateway_has_no_routes(turn: &Turn<'_>, gateway: Option<Handle>) -> Result<(), Refusal> {

@@ -372,7 +372,7 @@ fn delete_physical(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         if guests {
             return Err(Refusal::internal("The Physical Network is not deletable because there are networks associated to this physical network"));
         }
-        if turn.world.referring("ipaddress", "physicalnetwork", network).next().is_some() {
+        if turn.world.referring("ipaddress", "physicalnetwork", network).any(|address| turn.world.owner(address).is_some()) {
             return Err(Refusal::internal("The Physical Network is not deletable because there are public IP addresses allocated for this physical network"));
         }
         for word in ["traffictype", "vlaniprange"] {
@@ -694,7 +694,7 @@ fn create_range(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 }
 
 fn used(world: &World, range: Handle) -> usize {
-    world.referring("ipaddress", "range", range).count()
+    world.referring("ipaddress", "range", range).filter(|address| world.owner(*address).is_some()).count()
 }
 
 fn update_range(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -744,6 +744,8 @@ fn delete_range(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if used > 0 {
         return Err(Refusal::invalid(format!("{used}  Ips are in use. Cannot delete this vlan")));
     }
+    let free: Vec<Handle> = turn.world.referring("ipaddress", "range", range).collect();
+    free.into_iter().for_each(|address| turn.world.remove(address));
     turn.world.remove(range);
     Ok(Outcome::Success)
 }
@@ -773,7 +775,7 @@ fn release_range(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         return Err(Refusal::invalid(format!("Can't release Public IP range {number} as it not dedicated to any domain and any account")));
     }
     turn.world.unset(range, "dedicated");
-    turn.world.ungive(range);
+    turn.world.disown(range);
     Ok(Outcome::Success)
 }
 

@@ -369,7 +369,7 @@ fn delete_zone(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let obstacles = [
         (refers(world, "host", "zone", zone), "there are servers in this zone."),
         (refers(world, "pod", "zone", zone), "there are pods in this zone."),
-        (refers(world, "ipaddress", "zone", zone), "there are public IP addresses allocated in this zone."),
+        (world.referring("ipaddress", "zone", zone).any(|address| world.owner(address).is_some()), "there are public IP addresses allocated in this zone."),
         (refers(world, "virtualmachine", "zone", zone) || refers(world, "systemvm", "zone", zone), "there are virtual machines in this zone."),
         (refers(world, "volume", "zone", zone), "there are storage volumes in this zone."),
         (refers(world, "physicalnetwork", "zone", zone), "there are physical networks in this zone."),

@@ -590,12 +590,13 @@ impl World {
         }
     }
 
-    /// Takes a row from the account that owns it; nobody does then.
-    pub(crate) fn ungive(&mut self, handle: Handle) {
+    /// Takes a row from its owner; it belongs to nobody then, and its tags are gone.
+    pub(crate) fn disown(&mut self, handle: Handle) {
         if let Some(table) = self.tables.get_mut(usize::from(handle.kind.0)) {
-            table.ungive(handle.row);
+            table.disown(handle.row);
             self.changes += 1;
         }
+        self.tags.remove(&handle);
     }
 
     /// The account that owns a row; an account owns itself.

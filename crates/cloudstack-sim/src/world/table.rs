@@ -80,18 +80,16 @@ impl Table {
 
     /// Gives a row to another account.
     pub(super) fn give(&mut self, row: u32, account: u32) {
-        let old = self.owner(row);
+        self.disown(row);
         let Some(owner) = self.owners.get_mut(row as usize) else { return };
         *owner = account;
-        if let Some(rows) = old.and_then(|old| self.by_owner.get_mut(&old)) {
-            rows.retain(|known| *known != row);
-        }
         self.by_owner.entry(account).or_default().push(row);
     }
 
-    /// Takes a row from the account that owns it.
-    pub(super) fn ungive(&mut self, row: u32) {
-        if let Some(rows) = self.owner(row).and_then(|owner| self.by_owner.get_mut(&owner)) {
+    /// Takes a row from its account.
+    pub(super) fn disown(&mut self, row: u32) {
+        let old = self.owner(row);
+        if let Some(rows) = old.and_then(|old| self.by_owner.get_mut(&old)) {
             rows.retain(|known| *known != row);
         }
         if let Some(owner) = self.owners.get_mut(row as usize) {
