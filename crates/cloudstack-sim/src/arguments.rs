@@ -21,6 +21,14 @@ const JOB_ENTITY: &str = "AsyncJobResponse";
 /// Kinds of answers that parameters name where they take the id of what the answer is about.
 const ABOUT: [(&str, &str); 2] = [("TemplatePermissionsResponse", "TemplateResponse"), ("TlsDataResponse", "LoadBalancerResponse")];
 
+/// How many machines of its own a server makes before the first of a user.
+const SYSTEM_MACHINES: u32 = 2;
+
+/// Whether a text holds something that looks like an id. Servers do not mind what stands around it here.
+fn holds_id(text: &str) -> bool {
+    parse_id(text.trim()).is_some()
+}
+
 /// Sub-keys and values of one record of a map.
 pub(crate) type Entry = BTreeMap<String, String>;
 
@@ -155,7 +163,7 @@ impl Arguments {
             return if parameter.required { Err(missing(said, name)) } else { Ok(()) };
         };
         if parameter.required && value.is_empty() {
-            return Err(Refusal::argument(format!("Unable to execute API command {said} due to invalid value. Invalid value provided for API arg: {name}")));
+            return Err(Refusal::invalid(format!("Invalid value provided for API arg: {name}")));
         }
         match parameter.kind {
             ParameterType::Integer | ParameterType::Long | ParameterType::Short | ParameterType::Double => self.check_number(parameter, &value, said),
@@ -196,20 +204,21 @@ impl Arguments {
         if value == "-1" || parameter.entity.iter().any(|entity| entity == JOB_ENTITY) {
             return Ok(());
         }
-        match self.resolve(parameter, value, world) {
-            Some(object) => {
-                self.objects.insert(parameter.name.clone(), vec![object]);
-                Ok(())
-            }
-            None => Err(not_found(parameter, value, said)),
+        // Newer parameters take no numbers: what is no id at all is dropped without a word.
+        if parameter.since.is_some() && !holds_id(value) {
+            self.plain.remove(&parameter.name);
+            return Ok(());
         }
+        let object = self.resolve(parameter, value, world).ok_or_else(|| not_found(parameter, value, said))?;
+        self.objects.insert(parameter.name.clone(), vec![object]);
+        Ok(())
     }
 
     fn check_ids(&mut self, parameter: &Parameter, value: &str, said: &str, world: &World) -> Result<(), Refusal> {
         let mut found = Vec::new();
         for item in value.split(',').filter(|item| !item.is_empty()) {
             // Servers drop what is no id at all without a word, and look up the rest.
-            if parse_id(item).is_none() && item.parse::<u32>().is_err() && parameter.since.is_some() {
+            if parameter.since.is_some() && !holds_id(item) {
                 continue;
             }
             found.push(self.resolve(parameter, item, world).ok_or_else(|| not_found(parameter, item, said))?);
@@ -226,10 +235,12 @@ impl Arguments {
         if let Some(id) = parse_id(text) {
             return world.by_id_once(id).filter(|handle| gone::is_found(world, *handle)).filter(fits);
         }
-        let number: u32 = text.parse().ok()?;
+        let number: u32 = text.parse().ok().filter(|number| *number > 0)?;
         let kind = *kinds.first()?;
-        let by_number = || Some(Handle { kind, row: number.checked_sub(1)? }).filter(|handle| world.is_alive(*handle));
-        world.rows(kind).find(|row| world.id(*row) == text).or_else(by_number)
+        // The machines of the system come before those of people.
+        let before = if world.description(kind).is_some_and(|kind| &*kind.word == "virtualmachine") { SYSTEM_MACHINES } else { 0 };
+        let row = number.checked_sub(1 + before).unwrap_or(u32::MAX);
+        Some(world.rows(kind).find(|row| world.id(*row) == text).unwrap_or(Handle { kind, row }))
     }
 
     /// A text, if given and not empty.

@@ -23,7 +23,7 @@ use crate::{
     events, generic, gone, jobs,
     json::{Json, to_xml},
     keep::{Deed, Entry, Journal, Ticket},
-    nouns,
+    late, nouns,
     options::{Plugins, Scene, TimeMode, WorldOptions},
     refusal::Refusal,
     sample,
@@ -40,8 +40,6 @@ const SHOWN_LATER: [(&str, &str); 3] =
     [("ServiceOfferingResponse", "diskofferingid"), ("ServiceOfferingResponse", "diskofferingname"), ("ServiceOfferingResponse", "diskofferingdisplaytext")];
 /// The code of refusals of a role, which never come in a command's own envelope.
 const ROLE_DENIES: u16 = 432;
-/// Commands that look only in their job at whose object they are about.
-const CHECKED_LATE: [&str; 1] = ["disableUser"];
 /// Refusals that come as bare texts, without an envelope.
 const BARE_TEXTS: [&str; 2] = ["null", "Invalid token"];
 
@@ -433,9 +431,10 @@ impl Session<'_> {
         let arguments = Arguments::read(self.pairs, &command, caller.kind, self.world)?;
         let by_get = self.request.method == Method::Get;
         let mut turn = Turn { world: self.world, caller, command, arguments, server: self.server, by_get };
-        check_permission(&turn)?;
+        let is_strange = check_permission(&turn)?;
         demands::check(&turn.command.name, Held { arguments: &turn.arguments, world: turn.world, plugins: turn.server.options.plugins })?;
         let handler = nouns::handler(&turn.command.name).unwrap_or(generic::answer);
+        let handler = if is_strange { late::refuse } else { handler };
         let outcome = gone::answer(&turn).unwrap_or_else(|| match handler(&mut turn) {
             Err(refusal) if is_late(&turn.command, &refusal) => Ok(turn.failed_job(refusal)),
             other => other,
@@ -524,14 +523,23 @@ fn finished_work(outcome: Outcome) -> Work {
     Work { id, instance: None, subject, queue: subject, takes: WORK_SHORT, finish: Box::new(move |_| Ok(outcome)) }
 }
 
-/// Refuses objects of others. Lists leave them out instead.
-fn check_permission(turn: &Turn<'_>) -> Result<(), Refusal> {
-    if turn.command.is_list() || CHECKED_LATE.contains(&turn.command.name.as_str()) {
-        return Ok(());
+/// Refuses objects of others; true if it is left to the job. Lists leave such objects out instead.
+fn check_permission(turn: &Turn<'_>) -> Result<bool, Refusal> {
+    if turn.command.is_list() {
+        return Ok(false);
     }
-    let named = turn.command.parameters.iter().filter(|parameter| parameter.takes_ids());
-    let mut objects = named.flat_map(|parameter| turn.arguments.objects(&parameter.name).unwrap_or_default());
-    if objects.any(|object| !turn.may_use(*object)) { Err(Refusal::permission()) } else { Ok(()) }
+    let mut is_strange = false;
+    for parameter in turn.command.parameters.iter().filter(|parameter| parameter.takes_ids()) {
+        let objects = turn.arguments.objects(&parameter.name).unwrap_or_default();
+        if objects.iter().all(|object| turn.may_use(*object)) {
+            continue;
+        }
+        if !late::is_checked_late(&turn.command.name, &parameter.name) {
+            return Err(Refusal::permission());
+        }
+        is_strange = true;
+    }
+    Ok(is_strange)
 }
 
 /// Whether a server has the command.

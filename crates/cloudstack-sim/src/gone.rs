@@ -45,6 +45,16 @@ const REMEMBERED: &[(&str, &str)] = &[
     ("physicalnetwork", "PhysicalNetwork"),
     ("backupoffering", "BackupOffering"),
     ("backup", "Backup"),
+    ("privategateway", "PrivateGateway"),
+    ("vpngateway", "Site2SiteVpnGateway"),
+    ("vpncustomergateway", "Site2SiteCustomerGateway"),
+    ("vpnconnection", "Site2SiteVpnConnection"),
+    ("autoscalevmgroup", "AutoScaleVmGroup"),
+    ("autoscalevmprofile", "AutoScaleVmProfile"),
+    ("autoscalepolicy", "AutoScalePolicy"),
+    ("condition", "Condition"),
+    ("counter", "Counter"),
+    ("vlaniprange", "Vlan"),
 ];
 
 /// What a command does with an object that was removed.

@@ -7,6 +7,7 @@ use cloudstack_api::{catalog::Field, clock::timestamp};
 use serde_json::{Map, Value};
 
 use crate::{
+    collation::is_same,
     json::Json,
     world::{Content, Handle, Key, World},
 };
@@ -584,11 +585,6 @@ impl World {
         }
         json.close_array();
     }
-}
-
-/// Whether two texts are the same in any case.
-pub(crate) fn is_same(text: &str, wanted: &str) -> bool {
-    text.eq_ignore_ascii_case(wanted) || !(text.is_ascii() && wanted.is_ascii()) && text.to_lowercase() == wanted.to_lowercase()
 }
 
 fn write_constant(name: &str, constant: Constant, json: &mut Json) {

@@ -6,6 +6,7 @@
 mod arguments;
 mod auth;
 mod cloud;
+mod collation;
 mod coverage;
 mod dates;
 mod demands;
@@ -19,6 +20,7 @@ mod jobs;
 mod json;
 mod keep;
 mod kind;
+mod late;
 mod list;
 mod nouns;
 mod options;

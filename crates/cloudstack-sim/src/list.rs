@@ -3,10 +3,13 @@
 //! Every argument that bears the name of a member filters by that member. What does not fit that rule is a row in
 //! [`crate::nouns::FILTERS`].
 
-use cloudstack_api::catalog::RoleType;
+use std::borrow::Cow;
+
+use cloudstack_api::catalog::{ParameterType, RoleType};
 
 use crate::{
-    kind::{Prepared, Viewer, is_same},
+    collation::{folded, is_same},
+    kind::{Prepared, Viewer},
     nouns,
     refusal::Refusal,
     turn::{Outcome, Turn},
@@ -35,7 +38,6 @@ const NO_FILTERS: &[&str] = &[
     "templatefilter",
     "isofilter",
     "showicon",
-    "retrieveonlyresourcecount",
     "tags",
     "ids",
     "id",
@@ -45,7 +47,7 @@ const NO_FILTERS: &[&str] = &[
     "accumulate",
     "showcapacities",
     "listsystemvms",
-    "available",
+    "retrieveonlyresourcecount",
 ];
 
 /// Whose objects a list shows.
@@ -62,11 +64,24 @@ pub(crate) enum Scope {
 /// Values that ask for nothing that a list does not show anyway, by kind and argument.
 const EVERY: [(&str, &str, &str); 1] = [("virtualmachine", "state", "present")];
 
+/// Arguments that ask for a part of a member's text, by kind; all others ask for the whole.
+const PARTS: [(&str, &str); 8] = [
+    ("configuration", "name"),
+    ("physicalnetwork", "name"),
+    ("volume", "type"),
+    ("vpc", "name"),
+    ("vpc", "displaytext"),
+    ("vpcoffering", "name"),
+    ("vpcoffering", "displaytext"),
+    ("guestosmapping", "osnameforhypervisor"),
+];
+
 /// What an argument asks of a row. Fields are looked up once, not for each row.
 enum Filter<'a> {
     Link(Reader<'a>, Handle),
-    Field(Reader<'a>, Prepared, &'a str),
-    Text(Prepared, &'a str),
+    Field(Reader<'a>, Prepared, Cow<'a, str>),
+    Text(Prepared, Cow<'a, str>),
+    Part(Prepared, Keyword),
     Own(nouns::Filter),
 }
 
@@ -79,6 +94,9 @@ pub(crate) fn list(turn: &mut Turn<'_>, kind: KindId) -> Result<Outcome, Refusal
 pub(crate) fn list_where(turn: &mut Turn<'_>, kind: KindId, keep: impl Fn(&World, Handle) -> bool) -> Result<Outcome, Refusal> {
     let page = Page::read(turn)?;
     check_letters(turn, kind)?;
+    if turn.arguments.object("id").is_some() && !turn.arguments.list("ids").is_empty() {
+        return Err(Refusal::invalid("Specify either id or ids but not both parameters"));
+    }
     let rows = matching(turn, kind, &keep)?;
     Ok(page.cut(rows))
 }
@@ -110,6 +128,8 @@ fn filtered(turn: &Turn<'_>, kind: KindId, scope: &Scope, keep: &dyn Fn(&World, 
     let Some(description) = world.description(kind) else { return Vec::new() };
     let filters = filters(turn, kind);
     let keyword = turn.arguments.text("keyword").map(Keyword::new);
+    let beside = nouns::filter(&description.word, "keyword");
+    let is_beside = |row: Handle| beside.is_some_and(|beside| beside(turn, row));
     let searched: Vec<Reader<'_>> = description.keywords.iter().map(|key| world.reader(kind, *key)).collect();
     let viewer = turn.viewer();
     let ids = wanted_ids(turn);
@@ -117,9 +137,9 @@ fn filtered(turn: &Turn<'_>, kind: KindId, scope: &Scope, keep: &dyn Fn(&World, 
         turn.arguments.records("tags").filter_map(|tag| Some((tag.get("key")?.to_lowercase(), tag.get("value")?.to_lowercase()))).collect();
     let fits = |row: &Handle| {
         filters.iter().all(|filter| passes(turn, *row, filter, viewer))
-            && keyword
-                .as_ref()
-                .is_none_or(|keyword| searched.is_empty() || searched.iter().any(|field| field.text(*row).is_some_and(|text| keyword.is_in(text))))
+            && keyword.as_ref().is_none_or(|keyword| {
+                searched.is_empty() || searched.iter().any(|field| field.text(*row).is_some_and(|text| keyword.is_in(text))) || is_beside(*row)
+            })
             && (tags.is_empty() || tags.iter().any(|tag| has_tag(world, *row, tag)))
             && keep(world, *row)
     };
@@ -203,7 +223,12 @@ fn in_scope(world: &World, owner: Handle, scope: &Scope) -> bool {
 pub(crate) fn scope(turn: &Turn<'_>) -> Result<Scope, Refusal> {
     let caller = &turn.caller;
     let arguments = &turn.arguments;
-    let by_id = arguments.object("id").is_some() || arguments.objects("ids").is_some_and(|ids| !ids.is_empty());
+    // Who asks for one object by its id asks everywhere; who asks for several does not.
+    let by_id = arguments.object("id").is_some();
+    let domain = arguments.object("domainid");
+    if domain.is_some_and(|domain| !turn.world.is_alive(domain)) {
+        return Err(Refusal::invalid("Unable to find domain by id"));
+    }
     if let Some(project) = arguments.text("projectid") {
         if arguments.text("account").is_some() {
             return Err(Refusal::invalid("Account and projectId can't be specified together"));
@@ -211,10 +236,9 @@ pub(crate) fn scope(turn: &Turn<'_>) -> Result<Scope, Refusal> {
         return project_scope(turn, project);
     }
     if let Some(name) = arguments.text("account") {
-        let domain = arguments.object("domainid").unwrap_or(caller.domain);
-        return Ok(Scope::Accounts(vec![turn.named_account(name, domain)?]));
+        return Ok(Scope::Accounts(vec![listed_account(turn, name, domain.unwrap_or(caller.domain))?]));
     }
-    if let Some(domain) = arguments.object("domainid") {
+    if let Some(domain) = domain {
         let reach = caller.is_root() || caller.kind == RoleType::DomainAdmin && turn.world.is_within(domain, caller.domain);
         if reach {
             return Ok(Scope::Domain { domain, recursive: arguments.flag("isrecursive"), projects: by_id });
@@ -227,7 +251,6 @@ pub(crate) fn scope(turn: &Turn<'_>) -> Result<Scope, Refusal> {
     Ok(match caller.kind {
         RoleType::Admin if all => Scope::All { projects: by_id },
         RoleType::DomainAdmin if all => Scope::Domain { domain: caller.domain, recursive: true, projects: by_id },
-        _ if by_id => Scope::Accounts([vec![caller.account], projects_of(turn)].concat()),
         _ => Scope::Accounts(vec![caller.account]),
     })
 }
@@ -235,6 +258,18 @@ pub(crate) fn scope(turn: &Turn<'_>) -> Result<Scope, Refusal> {
 /// What is said to those who look into domains of others.
 pub(crate) fn domain_refusal(turn: &Turn<'_>, domain: Handle) -> Refusal {
     Refusal::forbidden(format!("{} does not have permission to operate within domain id={}", said_account(turn), turn.world.id(domain)))
+}
+
+/// The account whose objects a list is to show.
+fn listed_account(turn: &Turn<'_>, name: &str, domain: Handle) -> Result<Handle, Refusal> {
+    let accounts = turn.world.kind("account");
+    let mut rows = turn.world.rows(accounts);
+    let found = rows.find(|row| turn.world.link(*row, "domain") == Some(domain) && turn.world.text(*row, "name").is_some_and(|known| is_same(known, name)));
+    match found {
+        Some(account) if turn.may_use(account) => Ok(account),
+        Some(_) => Err(Refusal::permission()),
+        None => Err(Refusal::invalid(format!("could not find account {name} in domain {}", turn.world.string(domain, "name")))),
+    }
 }
 
 fn project_scope(turn: &Turn<'_>, project: &str) -> Result<Scope, Refusal> {
@@ -246,11 +281,15 @@ fn project_scope(turn: &Turn<'_>, project: &str) -> Result<Scope, Refusal> {
                 let accounts = turn.world.kind("account");
                 Scope::Accounts(turn.world.rows(accounts).filter(|row| turn.world.link(*row, "project").is_some()).collect())
             }
-            RoleType::User if everything => Scope::Accounts([vec![turn.caller.account], projects_of(turn)].concat()),
+            _ if everything => Scope::Accounts([vec![turn.caller.account], projects_of(turn)].concat()),
             _ => Scope::Accounts(projects_of(turn)),
         });
     }
-    let account = turn.arguments.object("projectid").and_then(|project| turn.world.link(project, "projectaccount"));
+    let project = turn.arguments.object("projectid");
+    if project.is_some_and(|project| !turn.world.is_alive(project)) {
+        return Err(Refusal::invalid("Unable to find project by id"));
+    }
+    let account = project.and_then(|project| turn.world.link(project, "projectaccount"));
     match account {
         Some(account) if turn.may_use(account) => Ok(Scope::Accounts(vec![account])),
         _ => Err(Refusal::permission()),
@@ -272,7 +311,7 @@ pub(crate) fn said_account(turn: &Turn<'_>) -> String {
 fn wanted_ids(turn: &Turn<'_>) -> Option<Vec<Handle>> {
     let one = turn.arguments.object("id").map(|id| vec![id]);
     // A list of ids in which nothing was an id filters nothing on lists that know no such parameter, else all.
-    one.or_else(|| turn.arguments.objects("ids").filter(|_| turn.arguments.text("ids").is_some()).map(<[Handle]>::to_vec))
+    one.or_else(|| turn.arguments.objects("ids").filter(|_| !turn.arguments.list("ids").is_empty()).map(<[Handle]>::to_vec))
 }
 
 fn filters<'a>(turn: &'a Turn<'_>, kind: KindId) -> Vec<Filter<'a>> {
@@ -291,6 +330,11 @@ fn filters<'a>(turn: &'a Turn<'_>, kind: KindId) -> Vec<Filter<'a>> {
             continue;
         }
         let Some(member) = world.known_key(name).and_then(|key| description.member(key)) else { continue };
+        if PARTS.contains(&(&*description.word, name)) {
+            filters.push(Filter::Part(member, Keyword::new(value)));
+            continue;
+        }
+        let value = spelled(turn, name, value);
         match (turn.arguments.object(name), World::member_link(member), World::member_field(member)) {
             (Some(object), Some(link), _) => filters.push(Filter::Link(world.reader(kind, link), object)),
             (Some(object), None, Some(field)) if description.generic => filters.push(Filter::Link(world.reader(kind, field), object)),
@@ -303,6 +347,17 @@ fn filters<'a>(turn: &'a Turn<'_>, kind: KindId) -> Vec<Filter<'a>> {
     filters
 }
 
+/// A value as members spell it: of truth values, only `true` is true; numbers have no zeros before them.
+fn spelled<'a>(turn: &Turn<'_>, name: &str, value: &'a str) -> Cow<'a, str> {
+    match turn.command.parameter(name).map(|parameter| parameter.kind) {
+        Some(ParameterType::Boolean) => value.eq_ignore_ascii_case("true").to_string().into(),
+        Some(ParameterType::Integer | ParameterType::Long | ParameterType::Short) => {
+            value.parse::<i64>().map_or_else(|_| value.into(), |number| number.to_string().into())
+        }
+        _ => value.into(),
+    }
+}
+
 fn passes(turn: &Turn<'_>, row: Handle, filter: &Filter<'_>, viewer: Viewer) -> bool {
     let reads = |member: Prepared, wanted: &str| match turn.world.member_is(row, member, viewer, wanted) {
         Some(is) => is,
@@ -312,6 +367,7 @@ fn passes(turn: &Turn<'_>, row: Handle, filter: &Filter<'_>, viewer: Viewer) -> 
         Filter::Link(field, object) => field.link(row) == Some(*object),
         Filter::Field(field, member, wanted) => field.text(row).map_or_else(|| reads(*member, wanted), |text| is_same(text, wanted)),
         Filter::Text(member, wanted) => reads(*member, wanted),
+        Filter::Part(member, wanted) => turn.world.member_text(row, *member, viewer).is_some_and(|text| wanted.is_in(&text)),
         Filter::Own(filter) => filter(turn, row),
     }
 }
@@ -326,7 +382,7 @@ enum Keyword {
 
 impl Keyword {
     fn new(keyword: &str) -> Self {
-        let keyword = keyword.to_lowercase();
+        let keyword = folded(keyword);
         if keyword.is_ascii() && !keyword.contains(['%', '_']) { Self::Plain(keyword.into_bytes().into()) } else { Self::Pattern(format!("%{keyword}%")) }
     }
 
@@ -338,8 +394,8 @@ impl Keyword {
                 let mut windows = text.as_bytes().windows(keyword.len());
                 windows.any(|window| window.first().is_some_and(|letter| letter.eq_ignore_ascii_case(first)) && window.eq_ignore_ascii_case(keyword))
             }
-            Self::Plain(keyword) => text.to_lowercase().as_bytes().windows(keyword.len().max(1)).any(|window| window == &**keyword),
-            Self::Pattern(pattern) => like(&text.to_lowercase(), pattern),
+            Self::Plain(keyword) => folded(text).as_bytes().windows(keyword.len().max(1)).any(|window| window == &**keyword),
+            Self::Pattern(pattern) => like(&folded(text), pattern),
         }
     }
 }

@@ -187,7 +187,7 @@ pub(crate) const NAT_RULE_NOUN: Noun = Noun {
     entities: &["IpForwardingRuleResponse"],
     resource: "FirewallRule",
     owned: true,
-    keywords: &["protocol"],
+    keywords: &[],
     newest_first: false,
     view: &[
         ID,

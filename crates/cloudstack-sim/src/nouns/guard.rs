@@ -22,7 +22,7 @@ pub(crate) const GROUP_NOUN: Noun = Noun {
     entities: &["SecurityGroupResponse"],
     resource: "SecurityGroup",
     owned: true,
-    keywords: &["name"],
+    keywords: &["name", "description"],
     newest_first: false,
     view: &[
         ID,

@@ -36,6 +36,7 @@ mod offering;
 mod place;
 mod plan;
 pub(crate) mod project;
+mod protocol;
 mod quota;
 mod recipe;
 mod record;
@@ -237,6 +238,7 @@ const TABLES: &[Tables] = &[
     place::TABLES,
     plan::TABLES,
     project::TABLES,
+    protocol::TABLES,
     quota::TABLES,
     record::TABLES,
     remark::TABLES,

@@ -8,8 +8,7 @@ use super::{
 use crate::{
     json::Json,
     kind::{
-        ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer,
-        always, computed, flag, linked, own, own_or, several,
+        CREATED, Constant, HAS_ANNOTATIONS, ID, Noun, Shown, TAGS, Viewer, always, computed, flag, linked, own, own_or, several,
     },
     list,
     refusal::Refusal,
@@ -116,7 +115,7 @@ fn name_server(world: &World, network: Handle, _: Viewer) -> Option<Shown> {
 }
 
 /// Whether groups of machines behind its load balancer may grow and shrink.
-fn scales(world: &World, network: Handle) -> bool {
+pub(super) fn scales(world: &World, network: Handle) -> bool {
     let Some(balancer) = service(world, network, "Lb") else { return false };
     let can = balancer.get("capability").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     can.iter().any(|can| can.get("name") == Some(&json!("VmAutoScaling")) && can.get("value") == Some(&json!("true")))
@@ -195,12 +194,15 @@ pub(super) const TABLES: Tables = Tables {
         ("network", "forvpc", |turn, network| turn.arguments.flag("forvpc") == turn.world.link(network, "vpc").is_some()),
         ("network", "subdomainaccess", PASS),
         ("network", "networkfilter", PASS),
-        ("network", "retrieveonlyresourcecount", PASS),
-        ("network", "showicon", PASS),
         ("network", "associatednetworkid", |turn, network| list::argument_is(turn, "associatednetworkid", turn.world.link(network, "associated"))),
         ("network", "vlan", |turn, network| {
             let wanted = turn.arguments.text("vlan").unwrap_or_default().trim_start_matches("vlan://");
             turn.world.text(network, "vlan") == Some(wanted)
+        }),
+        ("zone", "available", |turn, zone| {
+            // Who asks for what is not available asks for the zones in which the own routers are.
+            let mut routers = turn.world.owned(turn.world.kind("router"), turn.caller.account);
+            turn.arguments.flag("available") || routers.any(|router| turn.world.link(router, "zone") == Some(zone))
         }),
     ],
 };

@@ -111,7 +111,8 @@ impl Recipe {
         self
     }
 
-    /// Refused before anything changes unless this agrees.
+    /// Refused before anything changes unless this agrees: at once where something is made or the command is no job, else
+    /// by the job, as servers do.
     pub(super) const fn checked(mut self, check: Check) -> Self {
         self.check = Some(check);
         self
@@ -131,9 +132,6 @@ pub(super) fn answer(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         Deed::Make => cook(turn, recipe),
         Deed::Change(target) | Deed::Quietly(target) | Deed::Take(target) => {
             let target = turn.target(target)?;
-            if let Some(check) = recipe.check {
-                check(turn, Some(target))?;
-            }
             if turn.command.is_async { Ok(turn.job(target, WORK_SHORT, move |turn| serve(turn, recipe, target))) } else { serve(turn, recipe, target) }
         }
     }
@@ -172,6 +170,9 @@ fn cook(turn: &mut Turn<'_>, recipe: &'static Recipe) -> Result<Outcome, Refusal
 fn serve(turn: &mut Turn<'_>, recipe: &'static Recipe, target: Handle) -> Result<Outcome, Refusal> {
     if !turn.world.is_alive(target) {
         return Err(Refusal::invalid(format!("Unable to find the object with id {}", World::internal_number(target))));
+    }
+    if let Some(check) = recipe.check {
+        check(turn, Some(target))?;
     }
     recipe.puts.iter().for_each(|put| apply(turn, target, *put));
     if let Some(then) = recipe.then {

@@ -22,8 +22,8 @@ pub(crate) const COUNTER_NOUN: Noun = Noun {
     entities: &["CounterResponse"],
     resource: "Counter",
     owned: false,
-    keywords: &["name"],
-    newest_first: false,
+    keywords: &[],
+    newest_first: true,
     view: &[ID, own("name"), own("source"), own("value"), own("provider")],
 };
 
@@ -34,7 +34,7 @@ pub(crate) const CONDITION_NOUN: Noun = Noun {
     resource: "Condition",
     owned: true,
     keywords: &[],
-    newest_first: false,
+    newest_first: true,
     view: &[
         ID,
         own("threshold"),
@@ -61,8 +61,8 @@ pub(crate) const POLICY_NOUN: Noun = Noun {
     entities: &["AutoScalePolicyResponse"],
     resource: "AutoScalePolicy",
     owned: true,
-    keywords: &["name"],
-    newest_first: false,
+    keywords: &[],
+    newest_first: true,
     view: &[
         ID,
         own("name"),
@@ -86,7 +86,7 @@ pub(crate) const PROFILE_NOUN: Noun = Noun {
     resource: "AutoScaleVmProfile",
     owned: true,
     keywords: &[],
-    newest_first: false,
+    newest_first: true,
     view: &[
         ID,
         linked("zoneid", "zone", "id"),
@@ -116,7 +116,7 @@ pub(crate) const GROUP_NOUN: Noun = Noun {
     resource: "AutoScaleVmGroup",
     owned: true,
     keywords: &["name"],
-    newest_first: false,
+    newest_first: true,
     view: &[
         ID,
         linked("lbruleid", "rule", "id"),
@@ -171,9 +171,7 @@ pub(super) const TABLES: Tables = Tables {
 pub(super) const RECIPES: &[Recipe] = &[
     make("createCounter", "counter", &[Put::Text("name"), Put::Capital("source"), Put::Text("value"), Put::Text("provider")]),
     take("deleteCounter", "id").checked(|turn, counter| match counter {
-        Some(counter) if recipe::users(turn.world, counter, &[("condition", "counter")]) > 0 => {
-            Err(Refusal { inner: Some(9999), ..Refusal::failed("Counter is in use.") })
-        }
+        Some(counter) if recipe::users(turn.world, counter, &[("condition", "counter")]) > 0 => Err(Refusal::failed("Counter is in use.")),
         _ => Ok(()),
     }),
     make("createCondition", "condition", &[Put::Number("threshold"), Put::Capital("relationaloperator"), Put::Link("counterid", "counter")])
@@ -185,14 +183,14 @@ pub(super) const RECIPES: &[Recipe] = &[
         if used { Err(Refusal::failed("Cannot delete condition when it is being used by one or more autoscale policies.")) } else { Ok(()) }
     }),
     make("createAutoScalePolicy", "autoscalepolicy", POLICY_PUTS).checked(policy_is_right),
-    change("updateAutoScalePolicy", "id", POLICY_PUTS),
+    change("updateAutoScalePolicy", "id", POLICY_PUTS).checked(policy_is_free),
     take("deleteAutoScalePolicy", "id").checked(|turn, policy| {
         let kind = turn.world.kind("autoscalevmgroup");
         let used = policy.is_some_and(|policy| turn.world.rows(kind).any(|group| policies(turn.world, group).contains(&policy)));
         if used { Err(Refusal::invalid("Cannot delete AutoScale Policy when it is in use by one or more AutoScale VM Groups")) } else { Ok(()) }
     }),
-    make("createAutoScaleVmProfile", "autoscalevmprofile", PROFILE_PUTS),
-    change("updateAutoScaleVmProfile", "id", PROFILE_PUTS),
+    make("createAutoScaleVmProfile", "autoscalevmprofile", PROFILE_PUTS).checked(profile_is_right),
+    change("updateAutoScaleVmProfile", "id", PROFILE_PUTS).checked(profile_is_free),
     take("deleteAutoScaleVmProfile", "id").checked(|turn, profile| match profile {
         Some(profile) if recipe::users(turn.world, profile, &[("autoscalevmgroup", "profile")]) > 0 => {
             Err(Refusal::invalid("Cannot delete AutoScale Vm Profile when it is in use by one more vm groups"))
@@ -204,11 +202,20 @@ pub(super) const RECIPES: &[Recipe] = &[
         Some(group) if turn.world.text(group, "state") != Some("Disabled") => {
             Err(Refusal::invalid("An AutoScale Vm Group can be updated with minMembers/maxMembers/Interval only when it is in disabled state"))
         }
-        _ => members_are_right(turn),
+        _ => members_are_right(turn, group),
     }),
-    change("enableAutoScaleVmGroup", "id", &[Put::Fixed("state", Constant::Text("Enabled"))]),
-    change("disableAutoScaleVmGroup", "id", &[Put::Fixed("state", Constant::Text("Disabled"))]),
-    take("deleteAutoScaleVmGroup", "id"),
+    change("enableAutoScaleVmGroup", "id", &[Put::Fixed("state", Constant::Text("Enabled"))]).checked(|turn, group| {
+        let may = is_in_state(turn, group, &["Enabled", "Disabled"]);
+        if may { Ok(()) } else { Err(Refusal::invalid("Only a AutoScale Vm Group which is in Disabled state can be enabled.")) }
+    }),
+    change("disableAutoScaleVmGroup", "id", &[Put::Fixed("state", Constant::Text("Disabled"))]).checked(|turn, group| {
+        let may = is_in_state(turn, group, &["Enabled", "Disabled", "Scaling"]);
+        if may { Ok(()) } else { Err(Refusal::invalid("Only a AutoScale Vm Group which is in Enabled or Scaling state can be disabled.")) }
+    }),
+    take("deleteAutoScaleVmGroup", "id").checked(|turn, group| {
+        let may = is_in_state(turn, group, &["Disabled"]) || turn.arguments.flag("cleanup");
+        if may { Ok(()) } else { Err(Refusal::invalid("Cannot delete an autoscale vm group that is not disabled, unless with cleanup=true")) }
+    }),
 ];
 
 const POLICY_PUTS: &[Put] =
@@ -256,33 +263,125 @@ fn condition_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal>
     if !["GT", "GE", "LT", "LE", "EQ"].contains(&operator.to_uppercase().as_str()) {
         return Err(Refusal::invalid(format!("The Operator {operator} does not exist; Unable to create Condition.")));
     }
+    match turn.arguments.number("threshold") {
+        Some(threshold) if threshold < 0 => Err(Refusal::invalid(format!("The threshold {threshold} must be equal to or greater than 0."))),
+        _ => Ok(()),
+    }
+}
+
+/// Numbers of a policy and conditions that do not fit together.
+fn terms_are_right(turn: &Turn<'_>) -> Result<(), Refusal> {
+    for name in ["duration", "quiettime"] {
+        if let Some(wrong) = turn.arguments.number(name).filter(|number| *number < 0) {
+            return Err(Refusal::invalid(format!("{name} is an invalid value: {wrong}")));
+        }
+    }
+    let Some(conditions) = turn.arguments.objects("conditionids") else { return Ok(()) };
+    if conditions.is_empty() {
+        return Err(Refusal::invalid("AutoScale policy must have at least one condition"));
+    }
+    let mut counters: Vec<Option<Handle>> = conditions.iter().map(|condition| turn.world.link(*condition, "counter")).collect();
+    counters.sort_unstable();
+    counters.dedup();
+    if counters.len() < conditions.len() {
+        return Err(Refusal::invalid("at least two conditions in the conditionids have the same counter"));
+    }
     Ok(())
 }
 
 fn policy_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
     let action = turn.arguments.text("action").unwrap_or_default();
     if !["SCALEUP", "SCALEDOWN"].contains(&action.to_uppercase().as_str()) {
-        return Err(Refusal::invalid(format!("The action {action} does not exist; Unable to create policy")));
+        return Err(Refusal::invalid(format!("action is invalid: {action}")));
     }
-    let duration = turn.arguments.number("duration").unwrap_or(0);
-    if duration < 0 {
-        return Err(Refusal::invalid("duration is an invalid value: ".to_owned() + &duration.to_string()));
-    }
-    Ok(())
+    terms_are_right(turn)
 }
 
-fn members_are_right(turn: &Turn<'_>) -> Result<(), Refusal> {
-    match (turn.arguments.number("minmembers"), turn.arguments.number("maxmembers")) {
-        (Some(min), _) if min < 0 => Err(Refusal::invalid(format!("minMembers is an invalid value: {min}"))),
-        (Some(min), Some(max)) if min > max => Err(Refusal::invalid(format!("minMembers ({min})cannot be greater than maxMembers ({max})"))),
+fn users_of_policy(world: &World, policy: Handle) -> Vec<Handle> {
+    world.rows(world.kind("autoscalevmgroup")).filter(|group| policies(world, *group).contains(&policy)).collect()
+}
+
+fn policy_is_free(turn: &Turn<'_>, policy: Option<Handle>) -> Result<(), Refusal> {
+    let groups = policy.map(|policy| users_of_policy(turn.world, policy)).unwrap_or_default();
+    if groups.iter().any(|group| turn.world.text(*group, "state") != Some("Disabled")) {
+        return Err(Refusal::invalid("The AutoScale Policy can be updated only if the Vm Group it is associated with is disabled in state"));
+    }
+    terms_are_right(turn)
+}
+
+fn profile_is_free(turn: &Turn<'_>, profile: Option<Handle>) -> Result<(), Refusal> {
+    let mut groups = profile.into_iter().flat_map(|profile| turn.world.referring("autoscalevmgroup", "profile", profile));
+    if groups.any(|group| turn.world.text(group, "state") != Some("Disabled")) {
+        return Err(Refusal::invalid("The AutoScale Vm Profile can be updated only if the Vm Group it is associated with is disabled in state"));
+    }
+    profile_is_right(turn, profile)
+}
+
+fn profile_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
+    let offering = turn.arguments.object("serviceofferingid");
+    if offering.is_some_and(|offering| turn.world.flag(offering, "iscustomized")) {
+        return Err(Refusal::invalid("Unable to use dynamic service offering in AutoScale vm profile"));
+    }
+    match turn.arguments.number("expungevmgraceperiod") {
+        Some(wrong) if wrong < 0 => Err(Refusal::invalid("Expunge Vm Grace Period cannot be less than 0.")),
         _ => Ok(()),
     }
 }
 
+/// How many machines a group may have, and how often it looks; what is not said stays as it is.
+fn members_are_right(turn: &Turn<'_>, group: Option<Handle>) -> Result<(), Refusal> {
+    let number = |name: &str| turn.arguments.number(name).or_else(|| group.map(|group| turn.world.number(group, name)));
+    let (min, max) = (number("minmembers").unwrap_or(1), number("maxmembers").unwrap_or(1));
+    for (name, value) in [("minmembers", min), ("maxmembers", max)] {
+        if value <= 0 {
+            return Err(Refusal::invalid(format!("{name} is an invalid value: {value}")));
+        }
+    }
+    if min > max {
+        return Err(Refusal::invalid(format!("minmembers ({min})cannot be greater than maxmembers ({max})")));
+    }
+    let interval = turn.arguments.number("interval").unwrap_or(INTERVAL_SECONDS);
+    if interval <= 0 {
+        return Err(Refusal::invalid(format!("interval is an invalid value: {interval}")));
+    }
+    for (name, action) in [("scaleuppolicyids", "SCALEUP"), ("scaledownpolicyids", "SCALEDOWN")] {
+        for policy in turn.arguments.objects(name).unwrap_or_default() {
+            if turn.world.number(*policy, "duration") < interval {
+                return Err(Refusal::invalid("duration specified in a policy cannot be less than vm group's interval"));
+            }
+            if turn.world.text(*policy, "action") != Some(action) {
+                return Err(Refusal::invalid(format!("Only {} policies can be specified in {name}", action.to_lowercase())));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How often a group looks at its counters where nobody said.
+const INTERVAL_SECONDS: i64 = 30;
+
 fn group_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
     let rule = turn.target("lbruleid")?;
     if turn.world.referring("autoscalevmgroup", "rule", rule).next().is_some() {
-        return Err(Refusal::invalid("There are virtual machines or an autoscale group already bound to this load balancer rule"));
+        return Err(Refusal::invalid("an AutoScaleVmGroup is already attached to the lb rule, the existing vm group has to be first deleted"));
     }
-    members_are_right(turn)
+    if !turn.world.links(rule, "members").is_empty() {
+        return Err(Refusal::invalid("there are Vms already bound to the specified LoadBalancing Rule"));
+    }
+    let name = turn.arguments.text("name").unwrap_or_default();
+    if name.len() > NAME_LENGTH_MAX || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Err(Refusal::invalid("Invalid AutoScale VM group name"));
+    }
+    members_are_right(turn, None)?;
+    match turn.world.link(rule, "network") {
+        Some(network) if !super::network::scales(turn.world, network) => Err(Refusal::invalid("Vm AutoScaling is not supported by this network.")),
+        _ => Ok(()),
+    }
+}
+
+/// The longest name of a group.
+const NAME_LENGTH_MAX: usize = 255;
+
+fn is_in_state(turn: &Turn<'_>, group: Option<Handle>, states: &[&str]) -> bool {
+    group.and_then(|group| turn.world.text(group, "state")).is_some_and(|state| states.contains(&state))
 }

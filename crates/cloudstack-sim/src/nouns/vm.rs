@@ -38,8 +38,8 @@ pub(crate) const VM_NOUN: Noun = Noun {
     entities: &["UserVmResponse", "VmMetricsResponse", "VirtualMachineResponse"],
     resource: "VirtualMachine",
     owned: true,
-    keywords: &["name", "displayname", "instancename", "state"],
-    newest_first: true,
+    keywords: &["name", "displayname"],
+    newest_first: false,
     view: VIEW,
 };
 
@@ -164,6 +164,15 @@ pub(super) const TABLES: Tables = Tables {
         }),
         ("virtualmachine", "userid", |turn, vm| list::argument_is(turn, "userid", turn.world.link(vm, "user"))),
         ("virtualmachine", "userdata", |_, _| true),
+        ("virtualmachine", "keyword", is_meant),
+        ("virtualmachine", "vpcid", |turn, vm| {
+            let nics = nic_rows(turn.world, vm).iter();
+            let vpc = |nic: &Handle| turn.world.link(turn.world.link(*nic, "network")?, "vpc");
+            nics.map(vpc).any(|vpc| list::argument_is(turn, "vpcid", vpc))
+        }),
+        ("virtualmachine", "storageid", |turn, vm| {
+            turn.world.referring("volume", "vm", vm).any(|volume| list::argument_is(turn, "storageid", turn.world.link(volume, "pool")))
+        }),
     ],
 };
 
@@ -183,6 +192,22 @@ fn host_link(world: &World, vm: Handle, name: &str) -> Option<Handle> {
 /// The NICs of a machine.
 pub(crate) fn nic_rows(world: &World, vm: Handle) -> &[Handle] {
     world.links(vm, "nics")
+}
+
+/// Whether a keyword means a machine beside its names: its state, one of its addresses, and to root its inner name.
+fn is_meant(turn: &Turn<'_>, vm: Handle) -> bool {
+    let keyword = turn.arguments.text("keyword").unwrap_or_default();
+    let world = &*turn.world;
+    if world.text(vm, "state").is_some_and(|state| state.eq_ignore_ascii_case(keyword)) {
+        return true;
+    }
+    let inner = world.text(vm, "instancename").unwrap_or_default();
+    if turn.caller.is_root() && inner.to_ascii_lowercase().contains(&keyword.to_ascii_lowercase()) {
+        return true;
+    }
+    let is_like_address = keyword.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':'));
+    let holds = |row: Handle| world.text(row, "ipaddress").is_some_and(|address| address.contains(keyword));
+    is_like_address && (nic_rows(world, vm).iter().any(|nic| holds(*nic)) || world.referring("ipaddress", "vm", vm).any(holds))
 }
 
 /// The affinity groups of a machine.

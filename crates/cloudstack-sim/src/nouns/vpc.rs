@@ -22,8 +22,8 @@ pub(crate) const VPC_NOUN: Noun = Noun {
     entities: &["VpcResponse"],
     resource: "Vpc",
     owned: true,
-    keywords: &["name"],
-    newest_first: false,
+    keywords: &["name", "displaytext"],
+    newest_first: true,
     view: &[
         ID,
         own("name"),
@@ -109,8 +109,8 @@ pub(crate) const GATEWAY_NOUN: Noun = Noun {
     entities: &["PrivateGatewayResponse"],
     resource: "PrivateGateway",
     owned: true,
-    keywords: &["ipaddress", "gateway"],
-    newest_first: false,
+    keywords: &[],
+    newest_first: true,
     view: &[
         ID,
         own("gateway"),
@@ -142,8 +142,8 @@ pub(crate) const ROUTE_NOUN: Noun = Noun {
     entities: &["StaticRouteResponse"],
     resource: "StaticRoute",
     owned: true,
-    keywords: &["cidr"],
-    newest_first: false,
+    keywords: &[],
+    newest_first: true,
     view: &[
         ID,
         linked("vpcid", "vpc", "id"),

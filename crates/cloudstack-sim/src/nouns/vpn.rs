@@ -25,7 +25,7 @@ pub(crate) const REMOTE_NOUN: Noun = Noun {
     resource: "IpAddress",
     owned: true,
     keywords: &[],
-    newest_first: false,
+    newest_first: true,
     view: &[
         linked("publicipid", "address", "id"),
         linked("publicip", "address", "ipaddress"),
@@ -61,7 +61,7 @@ pub(crate) const GATEWAY_NOUN: Noun = Noun {
     resource: "Site2SiteVpnGateway",
     owned: true,
     keywords: &[],
-    newest_first: false,
+    newest_first: true,
     view: &[
         ID,
         linked("publicip", "address", "ipaddress"),
@@ -84,7 +84,7 @@ pub(crate) const CUSTOMER_NOUN: Noun = Noun {
     resource: "VpnCustomerGateway",
     owned: true,
     keywords: &["name"],
-    newest_first: false,
+    newest_first: true,
     view: &[
         ID,
         own("name"),
@@ -116,7 +116,7 @@ pub(crate) const CONNECTION_NOUN: Noun = Noun {
     resource: "Site2SiteVpnConnection",
     owned: true,
     keywords: &[],
-    newest_first: false,
+    newest_first: true,
     view: &[
         ID,
         linked("s2svpngatewayid", "near", "id"),
