@@ -1,7 +1,7 @@
 //! A CloudStack in memory: people try the program on it, and every test leans on it.
 //!
 //! It behaves on the wire as recorded servers do: signatures, sessions, roles, envelopes, codes, jobs, events, paging.
-//! It simulates no hypervisor and keeps nothing when the process ends.
+//! It simulates no hypervisor. What it knows is gone with the process, unless it is kept in a file.
 
 mod arguments;
 mod auth;

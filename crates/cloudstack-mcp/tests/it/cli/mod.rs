@@ -9,3 +9,4 @@ mod home;
 mod manual;
 mod profiles;
 mod simulator;
+mod state;

@@ -44,6 +44,16 @@ impl Simulator {
     }
 }
 
+#[cfg(unix)]
+impl Simulator {
+    /// Asks it to end, and waits until it did.
+    pub(crate) fn end(&mut self) {
+        let asked = std::process::Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+    }
+}
+
 impl Drop for Simulator {
     fn drop(&mut self) {
         drop(self.child.kill());
@@ -82,10 +92,7 @@ fn the_world_has_the_size_and_the_release_that_were_asked_for() {
 #[cfg(unix)]
 #[test]
 fn it_ends_well_when_it_is_asked_to() {
-    let mut simulator = Simulator::start(&[]);
-    let asked = std::process::Command::new("kill").args(["-TERM", &simulator.child.id().to_string()]).status().unwrap();
-    assert!(asked.success());
-    assert_eq!(simulator.child.wait().unwrap().code(), Some(0));
+    Simulator::start(&[]).end();
 }
 
 #[test]
