@@ -206,7 +206,7 @@ impl Reach {
 }
 
 /// Whether the rows of an account are in a scope.
-fn in_scope(world: &World, owner: Handle, scope: &Scope) -> bool {
+pub(crate) fn in_scope(world: &World, owner: Handle, scope: &Scope) -> bool {
     let is_project = world.link(owner, "project").is_some();
     match scope {
         Scope::All { projects } => *projects || !is_project,

@@ -3,6 +3,7 @@
 use super::{
     Tables,
     recipe::{self, Recipe},
+    traffic,
 };
 use crate::{
     json::Json,
@@ -15,6 +16,10 @@ use crate::{
 
 /// The group that every account has.
 const DEFAULT: &str = "default";
+/// ICMP's number among the protocols.
+const ICMP_NUMBER: &str = "1";
+/// The greatest port.
+const LAST_PORT: i64 = 65_535;
 
 /// A security group.
 pub(crate) const GROUP_NOUN: Noun = Noun {
@@ -151,21 +156,41 @@ fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(Outcome::Success)
 }
 
+/// Type and code of ICMP messages come together: both, or -1 for all of both.
+fn check_message(kind: Option<i64>, code: Option<i64>) -> Result<(), Refusal> {
+    const ANY: i64 = -1;
+    let fits = |number: i64| (ANY..=i64::from(u8::MAX)).contains(&number);
+    match kind.zip(code) {
+        Some((kind, code)) if (kind == ANY) == (code == ANY) && fits(kind) && fits(code) => Ok(()),
+        _ => Err(Refusal::internal("Invalid ICMP type/code specified")),
+    }
+}
+
 /// What a rule lets through: its protocol and ports, as fields.
-fn traffic(turn: &Turn<'_>) -> Result<Vec<(&'static str, Datum)>, Refusal> {
+fn reach(turn: &Turn<'_>) -> Result<Vec<(&'static str, Datum)>, Refusal> {
     let protocol = turn.arguments.text("protocol").unwrap_or("all").to_ascii_lowercase();
+    let protocol = if protocol == ICMP_NUMBER { "icmp".to_owned() } else { protocol };
     let known = matches!(protocol.as_str(), "tcp" | "udp" | "icmp" | "all") || protocol.parse::<u8>().is_ok();
     if !known {
         return Err(Refusal::invalid(format!("Invalid protocol {protocol}")));
     }
+    let port = |name: &str| turn.arguments.number(name);
     let (first, second) = if protocol == "icmp" { ("icmptype", "icmpcode") } else { ("startport", "endport") };
-    let (start, end) = (turn.arguments.number(first), turn.arguments.number(second));
-    if matches!(protocol.as_str(), "tcp" | "udp") && (start.is_none() || end.is_none() || start > end) {
-        return Err(Refusal::invalid(format!(
-            "Invalid port range specified, startPort = {}, endPort = {}",
-            start.map_or("null".to_owned(), |port| port.to_string()),
-            end.map_or("null".to_owned(), |port| port.to_string())
-        )));
+    let (start, mut end) = (port(first), port(second));
+    match protocol.as_str() {
+        "icmp" => check_message(start, end)?,
+        "all" if start.or(end).is_some() => return Err(Refusal::invalid("Cannot specify startPort or endPort without specifying protocol")),
+        "tcp" | "udp" => {
+            if (start, end) == (Some(0), Some(0)) {
+                end = Some(LAST_PORT);
+            }
+            let is_range = start.zip(end).is_some_and(|(start, end)| 0 <= start && start <= end && end <= LAST_PORT);
+            if !is_range {
+                let said = |port: Option<i64>| port.map_or("null".to_owned(), |port| port.to_string());
+                return Err(Refusal::invalid(format!("Invalid port range specified, startPort = {}, endPort = {}", said(start), said(end))));
+            }
+        }
+        _ => {}
     }
     let mut fields = vec![("protocol", Datum::from(protocol))];
     fields.extend([(first, start), (second, end)].into_iter().filter_map(|(name, port)| Some((name, Datum::from(port?)))));
@@ -175,7 +200,10 @@ fn traffic(turn: &Turn<'_>) -> Result<Vec<(&'static str, Datum)>, Refusal> {
 fn authorize(turn: &mut Turn<'_>, direction: &'static str) -> Result<Outcome, Refusal> {
     make_defaults(turn.world);
     let group = chosen(turn, "securitygroupid", "securitygroupname")?;
-    let traffic = traffic(turn)?;
+    if let Some(cidr) = turn.arguments.list("cidrlist").into_iter().find(|cidr| !traffic::is_cidr(cidr.trim())) {
+        return Err(Refusal::invalid(format!("Invalid cidr {cidr}")));
+    }
+    let traffic = reach(turn)?;
     let mut wanted: Vec<Vec<(&str, Datum)>> = turn.arguments.list("cidrlist").into_iter().map(|cidr| vec![("cidr", cidr.into())]).collect();
     for entry in turn.arguments.records("usersecuritygrouplist") {
         let (Some(account), Some(name)) = (entry.get("account"), entry.get("group")) else {

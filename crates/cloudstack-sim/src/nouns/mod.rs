@@ -7,6 +7,7 @@
 //! A handler checks first, then changes the world; what real servers find out late belongs into the job's closure.
 
 mod account;
+mod acl;
 mod address;
 mod appliance;
 mod backup;
@@ -146,8 +147,8 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &record::ALERT_NOUN,
     &setting::SETTING_NOUN,
     &vpc::VPC_NOUN,
-    &vpc::ACL_NOUN,
-    &vpc::ACL_ITEM_NOUN,
+    &acl::LIST_NOUN,
+    &acl::ITEM_NOUN,
     &vpc::GATEWAY_NOUN,
     &vpc::ROUTE_NOUN,
     &backup::OFFERING_NOUN,
@@ -260,6 +261,7 @@ const TABLES: &[Tables] = &[
     vm::TABLES,
     vnf::TABLES,
     volume::TABLES,
+    acl::TABLES,
     vpc::TABLES,
     vpn::TABLES,
     wiring::TABLES,
@@ -284,6 +286,7 @@ const RECIPES: &[&[Recipe]] = &[
     schedule::RECIPES,
     share::RECIPES,
     signon::RECIPES,
+    acl::RECIPES,
     vpc::RECIPES,
     vpn::RECIPES,
     wiring::RECIPES,

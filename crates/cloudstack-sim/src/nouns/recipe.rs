@@ -42,8 +42,6 @@ pub(super) enum Put {
     Through(&'static str, &'static str),
     /// Text if nothing was said.
     Or(&'static str, Constant),
-    /// Text from another argument if nothing was said.
-    OrArgument(&'static str, &'static str),
     /// Always the same.
     Fixed(&'static str, Constant),
     /// The entries of a map as one object.
@@ -219,7 +217,6 @@ fn given(turn: &Turn<'_>, put: Put) -> Option<(&'static str, Datum)> {
         Put::Link(name, field) => (field, arguments.object(name)?.into()),
         Put::Links(name, field) => (field, Datum::Links(arguments.objects(name)?.into())),
         Put::Through(name, field) => (field, turn.world.link(arguments.object(name)?, field)?.into()),
-        Put::OrArgument(field, name) => (field, arguments.text(field).or_else(|| arguments.text(name))?.into()),
         Put::Entries(name, field) => (field, serde_json::json!(Some(arguments.merged(name)).filter(|entries| !entries.is_empty())?).into()),
         Put::Or(..) | Put::Fixed(..) | Put::Gone(_) => return None,
     })

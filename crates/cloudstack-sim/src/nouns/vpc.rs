@@ -1,7 +1,7 @@
 //! VPCs: private clouds of several networks behind one router, with access lists, private gateways and routes.
 
 use super::{
-    Tables,
+    Tables, acl, zone,
     cidr::Cidr,
     recipe::{self, Put, Recipe, change, make, take},
 };
@@ -12,7 +12,7 @@ use crate::{
     },
     list,
     refusal::Refusal,
-    turn::{Outcome, Turn, WORK_MEDIUM, WORK_SHORT},
+    turn::{Outcome, Turn, WORK_MEDIUM},
     world::{Datum, Handle, World},
 };
 
@@ -54,52 +54,6 @@ pub(crate) const VPC_NOUN: Noun = Noun {
         flag("redundantvpcrouter"),
         own_or("publicmtu", Constant::Number(1500)),
         HAS_ANNOTATIONS,
-    ],
-};
-
-/// An access list.
-pub(crate) const ACL_NOUN: Noun = Noun {
-    word: "networkacllist",
-    entities: &["NetworkACLResponse"],
-    resource: "NetworkAcl",
-    owned: false,
-    keywords: &["name", "description"],
-    newest_first: true,
-    view: &[
-        ID,
-        own("name"),
-        own("description"),
-        linked("vpcid", "vpc", "id"),
-        linked("vpcname", "vpc", "name"),
-        always("fordisplay", Constant::Flag(true)).root(),
-    ],
-};
-
-/// An entry of an access list.
-pub(crate) const ACL_ITEM_NOUN: Noun = Noun {
-    word: "networkacl",
-    entities: &["NetworkACLItemResponse"],
-    resource: "NetworkAclItem",
-    owned: false,
-    keywords: &["protocol", "reason"],
-    newest_first: true,
-    view: &[
-        ID,
-        own("protocol"),
-        own("startport"),
-        own("endport"),
-        own("traffictype"),
-        own_or("state", Constant::Text("Active")),
-        own_or("cidrlist", Constant::Text("0.0.0.0/0")),
-        own("icmptype"),
-        own("icmpcode"),
-        TAGS,
-        linked("aclid", "aclid", "id"),
-        linked("aclname", "aclid", "name"),
-        own("number"),
-        own_or("action", Constant::Text("Allow")),
-        always("fordisplay", Constant::Flag(true)).root(),
-        own("reason"),
     ],
 };
 
@@ -169,20 +123,8 @@ pub(super) const TABLES: Tables = Tables {
         ("deleteVPC", delete),
         ("restartVPC", restart),
         ("migrateVPC", migrate),
-        ("listNetworkACLLists", list_lists),
-        ("listNetworkACLs", list_items),
-        ("createNetworkACL", create_item),
-        ("moveNetworkAclItem", move_item),
-        ("replaceNetworkACLList", replace_list),
-        ("deleteNetworkACLList", delete_list),
     ],
     filters: &[
-        ("networkacllist", "vpcid", |turn, acl| turn.world.link(acl, "vpc").is_none() || list::argument_is(turn, "vpcid", turn.world.link(acl, "vpc"))),
-        ("networkacllist", "networkid", |turn, acl| turn.arguments.object("networkid").is_some_and(|network| turn.world.link(network, "acl") == Some(acl))),
-        ("networkacl", "networkid", |turn, item| {
-            let acl = turn.arguments.object("networkid").and_then(|network| turn.world.link(network, "acl"));
-            acl.is_some() && turn.world.link(item, "aclid") == acl
-        }),
         ("vpc", "supportedservices", |_, _| true),
         ("staticroute", "gatewayid", |turn, route| list::argument_is(turn, "gatewayid", turn.world.link(route, "gateway"))),
     ],
@@ -191,13 +133,6 @@ pub(super) const TABLES: Tables = Tables {
 /// The commands of VPCs that need no code.
 pub(super) const RECIPES: &[Recipe] = &[
     change("updateVPC", "id", &[Put::Text("name"), Put::Text("displaytext"), Put::Number("publicmtu")]),
-    make("createNetworkACLList", "networkacllist", &[Put::Text("name"), Put::Text("description"), Put::Link("vpcid", "vpc")]),
-    change("updateNetworkACLList", "id", &[Put::Text("name"), Put::Text("description")]).checked(not_default),
-    change("updateNetworkACLItem", "id", ITEM_PUTS).checked(item_is_changeable).then(|turn, item| {
-        turn.world.set(item, "state", "Add");
-        Ok(())
-    }),
-    take("deleteNetworkACL", "id").checked(item_is_changeable),
     make(
         "createPrivateGateway",
         "privategateway",
@@ -214,30 +149,30 @@ pub(super) const RECIPES: &[Recipe] = &[
         ],
     )
     .owned_through("vpcid")
-    .checked(vlan_is_free),
+    .checked(gateway_is_right)
+    .then(|turn, gateway| {
+        if let (None, Some(acl)) = (turn.world.link(gateway, "acl"), acl::denies(turn.world)) {
+            turn.world.set(gateway, "acl", acl);
+        }
+        Ok(())
+    }),
     take("deletePrivateGateway", "id").checked(gateway_has_no_routes),
     make(
         "createStaticRoute",
         "staticroute",
         &[Put::Text("cidr"), Put::Text("nexthop"), Put::Through("gatewayid", "vpc"), Put::Link("vpcid", "vpc"), Put::Link("gatewayid", "gateway")],
     )
+    .owned_through("vpcid")
     .checked(route_is_right),
     take("deleteStaticRoute", "id"),
 ];
 
-/// What of an entry the arguments say.
-const ITEM_PUTS: &[Put] = &[
-    Put::Text("protocol"),
-    Put::Text("startport"),
-    Put::Text("endport"),
-    Put::Number("icmptype"),
-    Put::Number("icmpcode"),
-    Put::Text("cidrlist"),
-    Put::Text("traffictype"),
-    Put::Number("number"),
-    Put::Text("action"),
-    Put::Text("reason"),
-];
+/// The code of rules and routes that exclude each other.
+const ROUTE_CONFLICT: u16 = 537;
+/// From where VPCs get ranges by size.
+const ROUTED_RANGE: &str = "10.128.0.0/9";
+/// The range of addresses that reach no farther than the next machine.
+const LINK_LOCAL: &str = "169.254.0.0/16";
 
 fn said(world: &World, vpc: Handle) -> String {
     recipe::said(world, "VPC", vpc)
@@ -247,14 +182,17 @@ fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let owner = turn.new_owner()?;
     let zone = turn.target("zoneid")?;
     let offering = turn.target("vpcofferingid")?;
-    let cidr = turn.arguments.text("cidr").unwrap_or("10.0.0.0/16").to_owned();
-    if Cidr::parse(&cidr).is_none() {
-        return Err(Refusal::invalid(format!("Invalid CIDR specified {cidr}")));
-    }
     super::limit::check(turn, owner, &[("vpc", 1)])?;
+    if turn.world.text(offering, "state") != Some("Enabled") {
+        return Err(Refusal::invalid("Unable to find vpc offering in Enabled state by specified id"));
+    }
+    let cidr = asked_cidr(turn, offering)?;
     let name = turn.needed("name")?;
     let text = turn.arguments.text("displaytext").unwrap_or(&name).to_owned();
-    let domain = turn.arguments.text("networkdomain").map_or_else(|| format!("cs{}cloud.internal", World::internal_number(owner)), str::to_owned);
+    let domain = turn.arguments.text("networkdomain").map_or_else(|| format!("cs{:x}cloud.internal", World::internal_number(owner)), str::to_owned);
+    if !zone::is_domain_name(&domain) {
+        return Err(Refusal::invalid("Invalid network domain: labels of 1 to 63 letters, digits and hyphens, 190 characters in all"));
+    }
     let fields: Vec<(&str, Datum)> = vec![
         ("name", name.into()),
         ("displaytext", text.into()),
@@ -275,6 +213,28 @@ fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         }
         Ok(Outcome::Object(vpc))
     }))
+}
+
+/// The range that a new VPC asks for: by itself, or by its size where the cloud hands ranges out.
+fn asked_cidr(turn: &Turn<'_>, offering: Handle) -> Result<String, Refusal> {
+    let size = turn.arguments.number("cidrsize").and_then(|size| u32::try_from(size).ok());
+    let is_routed = turn.world.text(offering, "networkmode").is_some_and(|mode| mode.eq_ignore_ascii_case("routed"));
+    match (turn.arguments.text("cidr"), size) {
+        (None, None) => Err(Refusal::invalid("VPC cidr or cidr size must be specified")),
+        (Some(_), Some(_)) => Err(Refusal::invalid("VPC cidr and cidr size are mutually exclusive")),
+        (Some(_), None) if is_routed && !turn.caller.is_root() => Err(Refusal::invalid("Only root admin can set the gateway/netmask of VPC with ROUTED mode")),
+        (Some(cidr), None) => match Cidr::parse(cidr) {
+            Some(range) if is_routed || range.is_private() => Ok(cidr.to_owned()),
+            _ => Err(Refusal::invalid(format!("Invalid CIDR specified {cidr}"))),
+        },
+        (None, Some(_)) if !is_routed => Err(Refusal::invalid("VPC cidr size is only applicable on VPC with Routed mode")),
+        (None, Some(size)) => {
+            let world = &*turn.world;
+            let taken: Vec<Cidr> = world.rows(world.kind("vpc")).filter_map(|vpc| Cidr::parse(world.text(vpc, "cidr")?)).collect();
+            let free = Cidr::parse(ROUTED_RANGE).and_then(|all| all.parts(size).find(|part| !taken.iter().any(|other| other.overlaps(*part))));
+            free.map(|part| part.to_string()).ok_or_else(|| Refusal::internal("Failed to allocate a CIDR with requested size for VPC."))
+        }
+    }
 }
 
 /// Gives a VPC its router and the address by which it goes out.
@@ -316,19 +276,13 @@ fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         }
         for kind in ["router", "privategateway", "staticroute", "vpngateway", "networkacllist"] {
             let rows: Vec<Handle> = world.referring(kind, "vpc", vpc).collect();
-            rows.into_iter().for_each(|row| remove_with_items(world, row));
+            rows.into_iter().for_each(|row| acl::remove_with_items(world, row));
         }
         let addresses: Vec<Handle> = world.referring("ipaddress", "vpc", vpc).collect();
         addresses.into_iter().for_each(|address| super::address::release(world, address));
         world.remove(vpc);
         Ok(Outcome::Success)
     }))
-}
-
-fn remove_with_items(world: &mut World, row: Handle) {
-    let items: Vec<Handle> = world.referring("networkacl", "aclid", row).collect();
-    items.into_iter().for_each(|item| world.remove(item));
-    world.remove(row);
 }
 
 fn restart(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -368,13 +322,43 @@ pub(super) fn check_tier(turn: &Turn<'_>, offering: Handle) -> Result<(), Refusa
             recipe::said(world, "Network", network),
             said(world, vpc)
         ))),
-        None => Ok(()),
+        None => check_gateway(turn, asked).and_then(|()| check_services(turn, vpc, offering)),
     }
+}
+
+fn check_gateway(turn: &Turn<'_>, cidr: Cidr) -> Result<(), Refusal> {
+    if turn.arguments.text("gateway").is_some_and(|gateway| !cidr.is_host(gateway)) {
+        return Err(Refusal::invalid("Invalid gateway specified. It should never be equal to the cidr subnet value"));
+    }
+    Ok(())
+}
+
+/// A tier has only services that its VPC has, and only the tiers of one offering balance public load.
+fn check_services(turn: &Turn<'_>, vpc: Handle, offering: Handle) -> Result<(), Refusal> {
+    let world = &*turn.world;
+    let services = |of: Handle| world.tree(of, "service").and_then(serde_json::Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let names = |of: Handle| services(of).iter().filter_map(|service| service.get("name")?.as_str()).collect::<Vec<&str>>();
+    let of_vpc = world.link(vpc, "offering").map(names).unwrap_or_default();
+    if let Some(lacking) = names(offering).into_iter().find(|name| !of_vpc.contains(name)) {
+        return Err(Refusal::invalid(format!("Service {lacking} is not supported by VPC {}", said(world, vpc))));
+    }
+    if turn.arguments.object("aclid").is_some() && !names(offering).contains(&"NetworkACL") {
+        return Err(Refusal::invalid("Cannot apply NetworkACL. Network Offering does not support NetworkACL service"));
+    }
+    let balances = |of: Handle| {
+        let balancer = services(of).iter().find(|service| service.get("name").and_then(serde_json::Value::as_str) == Some("Lb"));
+        balancer.is_some_and(|balancer| !balancer.to_string().contains("InternalLbVm"))
+    };
+    let mut others = world.referring("network", "vpc", vpc).filter_map(|network| world.link(network, "offering"));
+    if balances(offering) && others.any(|other| other != offering && balances(other)) {
+        return Err(Refusal::invalid(format!("Public LB service is already supported by another network in VPC {}", said(world, vpc))));
+    }
+    Ok(())
 }
 
 /// Puts a new network of a VPC behind the access list that was asked for, else behind the one that denies everything.
 pub(super) fn join(turn: &mut Turn<'_>, network: Handle) {
-    let acl = turn.arguments.object("aclid").or_else(|| turn.world.find("networkacllist", "name", "default_deny"));
+    let acl = turn.arguments.object("aclid").or_else(|| acl::denies(turn.world));
     if let Some(acl) = acl {
         turn.world.set(network, "acl", acl);
     }
@@ -388,146 +372,39 @@ fn tier_cidr(turn: &Turn<'_>) -> Option<Cidr> {
     Cidr::of_gateway(turn.arguments.text("gateway")?, turn.arguments.text("netmask").unwrap_or("255.255.255.0"))
 }
 
-/// Refuses to change the lists that belong to nobody.
-fn not_default(turn: &Turn<'_>, acl: Option<Handle>) -> Result<(), Refusal> {
-    match acl {
-        Some(acl) if turn.world.link(acl, "vpc").is_none() => Err(Refusal::permission()),
-        _ => may_use_list(turn, acl),
+fn gateway_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
+    let refuse = |text: &str| Err(Refusal::invalid(text));
+    let (world, arguments) = (&*turn.world, &turn.arguments);
+    let associated = arguments.object("associatednetworkid");
+    match (arguments.text("vlan"), associated) {
+        (None, None) => return refuse("One of vlanId and associatedNetworkId must be specified"),
+        (Some(_), Some(_)) => return refuse("vlanId and associatedNetworkId are mutually exclusive"),
+        _ => {}
     }
-}
-
-fn may_use_list(turn: &Turn<'_>, acl: Option<Handle>) -> Result<(), Refusal> {
-    let vpc = acl.and_then(|acl| turn.world.link(acl, "vpc"));
-    if vpc.is_none_or(|vpc| turn.may_use(vpc)) { Ok(()) } else { Err(Refusal::permission()) }
-}
-
-fn item_is_changeable(turn: &Turn<'_>, item: Option<Handle>) -> Result<(), Refusal> {
-    let acl = item.and_then(|item| turn.world.link(item, "aclid"));
-    not_default(turn, acl)?;
-    match (acl, turn.arguments.number("number")) {
-        (Some(acl), Some(number)) => check_number(turn.world, acl, number, item),
-        _ => Ok(()),
+    let vpc = arguments.object("vpcid");
+    let own = arguments.object("aclid").and_then(|acl| world.link(acl, "vpc"));
+    if own.is_some() && own != vpc {
+        return refuse("Private gateway and network acl are not in the same vpc.");
     }
-}
-
-fn visible(turn: &Turn<'_>) -> Vec<Handle> {
-    let lists = turn.world.kind("networkacllist");
-    turn.world.rows(lists).filter(|acl| may_use_list(turn, Some(*acl)).is_ok()).collect()
-}
-
-fn list_lists(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let kind = turn.world.kind("networkacllist");
-    let visible = visible(turn);
-    list::list_where(turn, kind, |_, acl| visible.contains(&acl))
-}
-
-fn list_items(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let kind = turn.world.kind("networkacl");
-    let visible = visible(turn);
-    list::list_where(turn, kind, |world, item| world.link(item, "aclid").is_some_and(|acl| visible.contains(&acl)))
-}
-
-fn check_number(world: &World, acl: Handle, number: i64, item: Option<Handle>) -> Result<(), Refusal> {
-    let taken = world.referring("networkacl", "aclid", acl).any(|other| Some(other) != item && world.number(other, "number") == number);
-    if taken { Err(Refusal::invalid(format!("ACL item with number {number} already exists in ACL: {}", world.id(acl)))) } else { Ok(()) }
-}
-
-fn create_item(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let through = turn.arguments.object("networkid").and_then(|network| turn.world.link(network, "acl"));
-    let Some(acl) = turn.arguments.object("aclid").or(through) else {
-        return Err(Refusal::invalid("Unable to create Network ACL Item. ACL Id or network Id is required"));
-    };
-    not_default(turn, Some(acl))?;
-    if turn.arguments.text("action").is_some_and(|action| !["allow", "deny"].contains(&action.to_ascii_lowercase().as_str())) {
-        return Err(Refusal::invalid(format!("Invalid action: {}", turn.arguments.text("action").unwrap_or_default())));
+    let address = |name: &str| arguments.text(name).is_some_and(|text| text.parse::<std::net::Ipv4Addr>().is_ok());
+    if !address("ipaddress") {
+        return refuse("Invalid format for the ip address parameter");
     }
-    let highest = turn.world.referring("networkacl", "aclid", acl).map(|item| turn.world.number(item, "number")).max().unwrap_or(0);
-    let number = turn.arguments.number("number").unwrap_or(highest + 1);
-    if number < 1 {
-        return Err(Refusal::invalid(format!("Invalid number: {number}. Number cannot be < 1")));
+    let range = arguments.text("gateway").zip(arguments.text("netmask")).and_then(|(gateway, netmask)| Cidr::of_gateway(gateway, netmask));
+    if range.is_none() {
+        return refuse("Invalid gateway or netmask");
     }
-    check_number(turn.world, acl, number, None)?;
-    let kind = turn.world.kind("networkacl");
-    let item = turn.world.insert(kind, None, &[("aclid", acl.into()), ("traffictype", "Ingress".into())]);
-    ITEM_PUTS.iter().for_each(|put| recipe::apply(turn, item, *put));
-    turn.world.set(item, "number", number);
-    Ok(turn.making(item, WORK_SHORT, move |_| Ok(Outcome::Object(item))))
-}
-
-fn move_item(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let id = turn.needed("id")?;
-    // Whether there are such entries is found out by the job; the list waits for it.
-    let known = item_of(turn, "id").and_then(|item| turn.world.link(item, "aclid"));
-    let subject = known.unwrap_or(turn.caller.account);
-    Ok(turn.job(subject, WORK_SHORT, move |turn| {
-        let Some(item) = item_of(turn, "id") else { return Err(Refusal::invalid(format!("Unable to find ACL rule with ID [{id}]."))) };
-        let (next, previous) = (item_of(turn, "nextaclruleid"), item_of(turn, "previousaclruleid"));
-        if next.is_none() && previous.is_none() {
-            return Err(Refusal::invalid("Both previous and next ACL rule IDs cannot be invalid."));
-        }
-        item_is_changeable(turn, Some(item))?;
-        renumber(turn.world, item, next, previous);
-        Ok(Outcome::Object(item))
-    }))
-}
-
-/// The entry whose id an argument gives as text.
-fn item_of(turn: &Turn<'_>, argument: &str) -> Option<Handle> {
-    let id = turn.arguments.text(argument).and_then(crate::world::parse_id)?;
-    turn.world.by_id(id).filter(|row| row.kind == turn.world.kind("networkacl"))
-}
-
-/// Puts an entry between two others; what is in the way moves on by one.
-fn renumber(world: &mut World, item: Handle, next: Option<Handle>, previous: Option<Handle>) {
-    let Some(acl) = world.link(item, "aclid") else { return };
-    let number = match (previous, next) {
-        (Some(previous), _) => world.number(previous, "number") + 1,
-        (None, _) => 1,
-    };
-    let mut others: Vec<(i64, Handle)> =
-        world.referring("networkacl", "aclid", acl).filter(|other| *other != item).map(|other| (world.number(other, "number"), other)).collect();
-    others.sort_unstable();
-    world.set(item, "number", number);
-    let mut taken = number;
-    for (at, other) in others {
-        if at == taken {
-            taken += 1;
-            world.set(other, "number", taken);
-        }
+    vlan_is_free(turn)?;
+    let gateways = world.kind("privategateway");
+    let text = |name: &str| arguments.text(name);
+    let mut others = world.rows(gateways).filter(|row| world.text(*row, "ipaddress") == text("ipaddress"));
+    if others.any(|row| world.text(row, "vlan").map(|vlan| vlan.trim_start_matches("vlan://")) == text("vlan").map(|vlan| vlan.trim_start_matches("vlan://"))) {
+        return refuse("The private IP address is already used for a private gateway in the zone");
     }
+    Ok(())
 }
 
-fn replace_list(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let acl = turn.target("aclid")?;
-    may_use_list(turn, Some(acl))?;
-    let target = match (turn.arguments.object("networkid"), turn.arguments.object("gatewayid")) {
-        (Some(target), None) | (None, Some(target)) => target,
-        (Some(_), Some(_)) => return Err(Refusal::invalid("gatewayId and networkId can't be passed in the same time")),
-        (None, None) => return Err(Refusal::invalid("Either networkId or privateGatewayId has to be passed")),
-    };
-    Ok(turn.job(target, WORK_SHORT, move |turn| {
-        turn.world.set(target, "acl", acl);
-        Ok(Outcome::Success)
-    }))
-}
-
-fn delete_list(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let acl = turn.target("id")?;
-    not_default(turn, Some(acl))?;
-    Ok(turn.job(acl, WORK_SHORT, move |turn| {
-        if recipe::users(turn.world, acl, &[("network", "acl"), ("privategateway", "acl")]) > 0 {
-            return Err(Refusal::failed(format!(
-                "ACL is still associated with {} tier(s). Cannot delete network ACL: {}",
-                turn.world.referring("network", "acl", acl).count(),
-                recipe::said(turn.world, "NetworkACL", acl)
-            )));
-        }
-        remove_with_items(turn.world, acl);
-        Ok(Outcome::Success)
-    }))
-}
-
-fn vlan_is_free(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
+fn vlan_is_free(turn: &Turn<'_>) -> Result<(), Refusal> {
     let Some(vlan) = turn.arguments.text("vlan") else { return Ok(()) };
     let number: Option<i64> = vlan.trim_start_matches("vlan://").parse().ok();
     let physical = turn.world.kind("physicalnetwork");
@@ -557,15 +434,44 @@ fn gateway_has_no_routes(turn: &Turn<'_>, gateway: Option<Handle>) -> Result<(),
 }
 
 fn route_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> {
-    let cidr = turn.arguments.text("cidr").unwrap_or_default();
-    if turn.arguments.object("gatewayid").is_none() && (turn.arguments.object("vpcid").is_none() || turn.arguments.text("nexthop").is_none()) {
-        return Err(Refusal::invalid("Static route requires either gateway or nexthop and vpc"));
+    let refuse = |text: &str| Err(Refusal::invalid(text));
+    let (world, arguments) = (&*turn.world, &turn.arguments);
+    let (gateway, hop) = (arguments.object("gatewayid"), arguments.text("nexthop"));
+    match (gateway, hop) {
+        (None, None) => return refuse("one of gatewayId and nextHop must be specified"),
+        (Some(_), Some(_)) => return refuse("Only one of gatewayId and nextHop can be specified"),
+        _ => {}
     }
+    let through = gateway.and_then(|gateway| world.link(gateway, "vpc"));
+    let Some(vpc) = arguments.object("vpcid").or(through) else { return refuse("vpcId must be specified") };
+    if through.is_some_and(|through| through != vpc) {
+        return refuse("Invalid gateway id is given");
+    }
+    let cidr = arguments.text("cidr").unwrap_or_default();
     let Some(wanted) = Cidr::parse(cidr) else { return Err(Refusal::invalid(format!("Invalid format for cidr {cidr}"))) };
-    let routes = turn.world.kind("staticroute");
-    let crossing = turn.world.rows(routes).find(|row| Cidr::parse(&turn.world.string(*row, "cidr")).is_some_and(|other| other.overlaps(wanted)));
-    match crossing {
-        Some(_) => Err(Refusal::invalid(format!("New static route cidr conflicts with existing route {cidr}"))),
-        None => Ok(()),
+    let crosses = |range: &str| Cidr::parse(range).is_some_and(|range| range.overlaps(wanted));
+    let inside = world.string(vpc, "cidr");
+    if crosses(&inside) {
+        return Err(Refusal::invalid(format!("CIDR should be outside of VPC cidr {inside}")));
     }
+    if crosses(LINK_LOCAL) {
+        return refuse("CIDR should be outside of link local cidr");
+    }
+    if hop.is_some_and(|hop| !is_reachable(world, vpc, hop)) {
+        return refuse("The next hop is invalid. It must be within VPC CIDR or on the same public or private network");
+    }
+    if world.referring("staticroute", "vpc", vpc).any(|row| crosses(&world.string(row, "cidr"))) {
+        return Err(Refusal { code: ROUTE_CONFLICT, ..Refusal::argument("New static route cidr conflicts with existing route") });
+    }
+    Ok(())
+}
+
+/// Whether the router of a VPC has a next hop on one of its sides: inside, on the public networks, or behind a private gateway.
+fn is_reachable(world: &World, vpc: Handle, hop: &str) -> bool {
+    let Ok(hop) = hop.parse::<std::net::Ipv4Addr>() else { return false };
+    let side = |row: Handle| Cidr::of_gateway(world.text(row, "gateway")?, world.text(row, "netmask")?);
+    let public = world.referring("ipaddress", "vpc", vpc).filter_map(|address| side(world.link(address, "range")?));
+    let private = world.referring("privategateway", "vpc", vpc).filter_map(side);
+    let mut sides = Cidr::parse(&world.string(vpc, "cidr")).into_iter().chain(public).chain(private);
+    sides.any(|range| range.holds(hop))
 }

@@ -236,7 +236,8 @@ fn state_is_known(turn: &Turn<'_>) -> Result<(), Refusal> {
     }
 }
 
-fn is_domain_name(text: &str) -> bool {
+/// Whether a text can be the domain of a network's machines.
+pub(super) fn is_domain_name(text: &str) -> bool {
     const LENGTH_MAX: usize = 190;
     let is_label = |label: &str| {
         !label.is_empty()
