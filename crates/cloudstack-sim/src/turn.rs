@@ -218,12 +218,14 @@ impl Turn<'_> {
         self.world.text(account, "state").is_none_or(|state| state == "enabled")
     }
 
-    /// The account with this name in this domain, if the caller may use it. Names are the same in any case.
+    /// The account of people with this name in this domain. Names are the same in any case.
+    pub(crate) fn account_in(&self, name: &str, domain: Handle) -> Option<Handle> {
+        crate::nouns::account_named(self.world, domain, name)
+    }
+
+    /// The account with this name in this domain, if the caller may use it.
     pub(crate) fn named_account(&self, name: &str, domain: Handle) -> Result<Handle, Refusal> {
-        let is_named = |row: &Handle| self.world.text(*row, "name").is_some_and(|known| known.eq_ignore_ascii_case(name));
-        let accounts = self.world.rows(self.world.kind("account")).filter(|row| self.world.link(*row, "project").is_none());
-        let found = accounts.filter(|row| self.world.link(*row, "domain") == Some(domain)).find(is_named);
-        match found {
+        match self.account_in(name, domain) {
             Some(account) if self.may_use(account) => Ok(account),
             Some(_) => Err(Refusal::permission()),
             None if self.caller.kind != RoleType::User => Err(Refusal::invalid(format!("Unable to find account {name} in domain {}", self.world.id(domain)))),
@@ -367,7 +369,7 @@ impl Turn<'_> {
     /// The members that the argument `details` leaves out, or the command itself, and those that are shown only where somebody asks for
     /// them.
     fn without(&self) -> Vec<crate::world::Key> {
-        use crate::nouns::{DETAIL_MEMBERS, FIXED_DETAILS, HOST_MEMBERS, SHORT_FORMS, LEFT_OUT};
+        use crate::nouns::{DETAIL_MEMBERS, FIXED_DETAILS, HOST_MEMBERS, LEFT_OUT, SHORT_FORMS};
         let command = self.command.name.as_str();
         let fixed = FIXED_DETAILS.iter().find(|(name, _)| *name == command).map(|(_, detail)| vec![*detail]);
         let wanted = fixed.unwrap_or_else(|| self.arguments.list("details"));

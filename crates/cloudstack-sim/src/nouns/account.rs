@@ -70,9 +70,11 @@ pub(super) const TABLES: Tables = Tables {
     filters: &[("account", "iscleanuprequired", |turn, _| !turn.arguments.flag("iscleanuprequired")), ("account", "tag", |_, _| true)],
 };
 
-/// What went over the account's routers. Nothing is measured, so it is told only that there are some.
+/// What went over the account's routers, which is told as soon as it ever had one. Nothing is measured.
 fn traffic(world: &World, account: Handle, _: Viewer) -> Option<Shown> {
-    world.flag(account, "hadrouter").then_some(Shown::Number(0))
+    let routers = world.kind("router");
+    let had_one = world.all_rows(routers).any(|router| world.owner_number(router) == Some(account.row));
+    had_one.then_some(Shown::Number(0))
 }
 
 /// The users of an account; inside accounts they show no more to root than to others.
@@ -284,8 +286,8 @@ pub(super) fn set_state(world: &mut World, account: Handle, state: &str) {
     }
     world.set(account, "state", state);
     if state == "disabled" {
-        let machines: Vec<Handle> = world.owned(world.kind("virtualmachine"), account).filter(|vm| world.text(*vm, "state") == Some("Running")).collect();
-        machines.into_iter().for_each(|vm| world.set(vm, "state", "Stopped"));
+        let machines: Vec<Handle> = world.owned(world.kind("virtualmachine"), account).collect();
+        machines.into_iter().for_each(|vm| super::vm::power_off(world, vm));
     }
 }
 

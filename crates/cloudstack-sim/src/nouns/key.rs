@@ -18,6 +18,8 @@ const KEY_LINE: usize = 64;
 const USER_DATA_GET_MAX: usize = 4_096;
 /// The longest user data.
 const USER_DATA_MAX: usize = 32_768;
+/// The longest name of an affinity group that can be kept: one less than is taken.
+const AFFINITY_NAME_MAX: usize = 254;
 /// The sorts of affinity groups.
 const AFFINITY_TYPES: &[&str] = &["host anti-affinity", "host affinity", "non-strict host anti-affinity", "non-strict host affinity"];
 
@@ -103,7 +105,7 @@ fn members(world: &World, group: Handle, _: crate::kind::Viewer) -> Option<Shown
 }
 
 fn taken(turn: &Turn<'_>, kind: &str, owner: Handle, name: &str) -> bool {
-    turn.world.owned(turn.world.kind(kind), owner).any(|row| turn.world.text(row, "name") == Some(name))
+    turn.world.owned(turn.world.kind(kind), owner).any(|row| turn.world.text(row, "name").is_some_and(|known| known.eq_ignore_ascii_case(name)))
 }
 
 fn fingerprint(turn: &mut Turn<'_>) -> String {
@@ -203,6 +205,9 @@ fn create_affinity(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }
     if taken(turn, "affinitygroup", owner, &name) {
         return Err(Refusal::invalid(format!("Unable to create affinity group, a group with name {name} already exists.")));
+    }
+    if name.chars().count() > AFFINITY_NAME_MAX {
+        return Err(Refusal::internal("Unable to create affinity group: its name is too long"));
     }
     let mut fields: Vec<(&str, Datum)> = vec![("name", name.into()), ("type", kind.into())];
     if let Some(text) = turn.arguments.text("description") {

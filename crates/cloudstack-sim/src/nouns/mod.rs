@@ -54,11 +54,12 @@ mod snapshot;
 mod store;
 mod systemvm;
 mod tag;
+mod tariff;
 mod tenancy;
 mod traffic;
 mod trust;
-pub(crate) mod user;
 mod usage;
+pub(crate) mod user;
 mod vm;
 mod vnf;
 mod volume;
@@ -79,6 +80,7 @@ pub(crate) use self::{
     network::{implement, is_open_to},
     place::choose_host,
     schedule::keep_time,
+    tenancy::account_named,
     vm::{expunge_due, fall, instance_name, power_off},
 };
 
@@ -255,6 +257,7 @@ const TABLES: &[Tables] = &[
     store::TABLES,
     systemvm::TABLES,
     tag::TABLES,
+    tariff::TABLES,
     trust::TABLES,
     user::TABLES,
     usage::TABLES,

@@ -7,9 +7,7 @@ use super::{
 };
 use crate::{
     json::Json,
-    kind::{
-        CREATED, Constant, HAS_ANNOTATIONS, ID, Noun, Shown, TAGS, Viewer, always, computed, flag, linked, own, own_or, several,
-    },
+    kind::{CREATED, Constant, HAS_ANNOTATIONS, ID, Noun, Shown, TAGS, Viewer, always, computed, flag, linked, own, own_or, several},
     list,
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_LONG, WORK_MEDIUM, WORK_SHORT},

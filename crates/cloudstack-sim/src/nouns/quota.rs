@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What money is called.
-const CURRENCY: &str = "$";
+pub(super) const CURRENCY: &str = "$";
 /// The setting that turns quota on.
 const SETTING: &str = "quota.enable.service";
 /// What is counted: the number of its type, its name, its unit.
@@ -58,10 +58,19 @@ pub(super) const TABLES: Tables = Tables {
         ("quotaBalance", balance),
         ("quotaSummary", summary),
         ("quotaStatement", statement),
+        ("quotaCreditsList", list_credits),
         ("quotaEmailTemplateList", letters),
+        ("quotaEmailTemplateUpdate", update_letter),
+        ("quotaConfigureEmail", configure_letter),
+        ("quotaListEmailConfiguration", list_configured),
     ],
     filters: &[],
 };
+
+/// What a number of usage stands for: the number, its name, its unit.
+pub(super) fn usage(number: i64) -> Option<(i64, &'static str, &'static str)> {
+    USAGE.iter().copied().find(|(known, ..)| *known == number)
+}
 
 fn shown(key: &str, value: &Value) -> Outcome {
     Outcome::Shown(key.to_owned(), value.to_string())
@@ -103,11 +112,90 @@ fn credit(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let user = turn.caller.user;
     // Whole credits are shown as whole numbers.
     let told = if value.fract() == 0.0 { serde_json::from_str(&format!("{value:.0}")).unwrap_or(Value::Null) } else { json!(value) };
-    let told = json!({
-        "credit": told, "creditoruserid": turn.world.id(user), "creditorusername": turn.world.string(user, "username"), "creditedon": since,
-        "currency": CURRENCY,
+    let username = turn.world.string(user, "username");
+    let deposit = if turn.world.is_old {
+        json!({"credits": value, "updated_by": username, "updated_on": since, "currency": CURRENCY})
+    } else {
+        json!({"credit": told, "creditoruserid": turn.world.id(user), "creditorusername": username, "creditedon": since, "currency": CURRENCY})
+    };
+    let mut deposits = turn.world.tree(account, "quotacredits").and_then(Value::as_array).cloned().unwrap_or_default();
+    deposits.push(deposit.clone());
+    turn.world.set(account, "quotacredits", Value::Array(deposits));
+    Ok(shown("quotacredits", &deposit))
+}
+
+/// The credits that were given to an account, or to all in a domain.
+fn list_credits(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let (account, domain) = (turn.arguments.object("accountid"), turn.arguments.object("domainid"));
+    let whole = turn.arguments.flag("isrecursive");
+    let world = &*turn.world;
+    let is_meant = |row: &Handle| {
+        let of = world.link(*row, "domain");
+        account.is_none_or(|account| account == *row)
+            && domain.is_none_or(|domain| of == Some(domain) || whole && of.is_some_and(|of| world.is_within(of, domain)))
+            && turn.may_use(*row)
+    };
+    let given = world.rows(world.kind("account")).filter(is_meant).filter_map(|row| world.tree(row, "quotacredits")?.as_array());
+    let items: Vec<String> = given.flatten().map(Value::to_string).collect();
+    Ok(Outcome::Rendered(items.join(","), items.len()))
+}
+
+/// The type of letter that a call names.
+fn letter(turn: &Turn<'_>, parameter: &str) -> Result<&'static str, Refusal> {
+    let word = turn.needed(parameter)?;
+    let known = LETTERS.iter().map(|(kind, _)| *kind).find(|kind| kind.eq_ignore_ascii_case(&word));
+    let names: Vec<&str> = LETTERS.iter().map(|(kind, _)| *kind).collect();
+    known.ok_or_else(|| Refusal::argument(format!("Invalid quota email template type, allowed values are: [{}]", names.join(", "))))
+}
+
+/// Where changed letters are kept: on the domain above all, which is always there.
+fn desk(turn: &Turn<'_>) -> Handle {
+    super::tenancy::root_domain(turn.world).unwrap_or(turn.caller.domain)
+}
+
+fn update_letter(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let kind = letter(turn, "templatetype")?;
+    let changed = json!({
+        "templatesubject": turn.needed("templatesubject")?, "templatebody": turn.needed("templatebody")?, "last_updated": turn.world.timestamp(),
+        "locale": turn.arguments.text("locale").unwrap_or("en_US"),
     });
-    Ok(shown("quotacredits", &told))
+    let desk = desk(turn);
+    let mut letters = turn.world.tree(desk, "quotaletters").cloned().unwrap_or_else(|| json!({}));
+    if let Some(members) = letters.as_object_mut() {
+        members.insert(kind.to_owned(), changed);
+    }
+    turn.world.set(desk, "quotaletters", letters);
+    Ok(Outcome::Success)
+}
+
+fn configure_letter(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let account = turn.target("accountid")?;
+    let kind = if turn.arguments.text("templatename").is_some() { Some(letter(turn, "templatename")?) } else { None };
+    let mut told = Map::new();
+    told.insert("account".to_owned(), json!(turn.world.id(account)));
+    if let Some(kind) = kind {
+        told.insert("templatename".to_owned(), json!(kind));
+        told.insert("enabled".to_owned(), json!(turn.arguments.truth("enable").unwrap_or(false)));
+    }
+    if let Some(least) = turn.arguments.text("minbalance").and_then(|least| least.parse::<f64>().ok()) {
+        told.insert("minbalance".to_owned(), json!(least));
+    }
+    let told = Value::Object(told);
+    if let Some(kind) = kind {
+        let mut known = turn.world.tree(account, "quotaemails").cloned().unwrap_or_else(|| json!({}));
+        if let Some(members) = known.as_object_mut() {
+            members.insert(kind.to_owned(), told.clone());
+        }
+        turn.world.set(account, "quotaemails", known);
+    }
+    Ok(shown("quotaconfigureemail", &told))
+}
+
+fn list_configured(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let account = turn.target("accountid")?;
+    let known = turn.world.tree(account, "quotaemails").and_then(Value::as_object);
+    let items: Vec<String> = known.into_iter().flat_map(Map::values).map(Value::to_string).collect();
+    Ok(Outcome::Rendered(items.join(","), items.len()))
 }
 
 fn balance(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -166,12 +254,17 @@ fn statement(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 fn letters(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let wanted = turn.arguments.text("templatetype");
     let now = turn.world.timestamp();
+    let changed = turn.world.tree(desk(turn), "quotaletters").cloned();
     let items: Vec<String> = LETTERS
         .iter()
         .filter(|(kind, _)| wanted.is_none_or(|wanted| wanted == *kind))
         .map(|(kind, subject)| {
             let body = format!("{subject} Your current quota balance is ${{quotaBalance}}.");
-            json!({"templatetype": kind, "templatesubject": subject, "templatebody": body, "locale": "en_US", "last_updated": now}).to_string()
+            let mut told = json!({"templatetype": kind, "templatesubject": subject, "templatebody": body, "locale": "en_US", "last_updated": now});
+            if let (Some(told), Some(changed)) = (told.as_object_mut(), changed.as_ref().and_then(|changed| changed.get(*kind)?.as_object())) {
+                told.extend(changed.clone());
+            }
+            told.to_string()
         })
         .collect();
     Ok(Outcome::Rendered(items.join(","), items.len()))

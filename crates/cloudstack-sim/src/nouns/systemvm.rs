@@ -133,9 +133,7 @@ pub(crate) const SYSTEM_VM_NOUN: Noun = Noun {
         own_or("state", Constant::Text("Running")),
         computed("activeviewersessions", |world, vm, _| (world.text(vm, "systemvmtype") == Some("consoleproxy")).then_some(Shown::Number(0))),
         computed("agentstate", agent_state),
-        computed("version", |world, vm, _| {
-            is_storage_vm(world, vm).then(|| Shown::Text(world.text(vm, "version").unwrap_or_default().to_owned()))
-        }),
+        computed("version", |world, vm, _| is_storage_vm(world, vm).then(|| Shown::Text(world.text(vm, "version").unwrap_or_default().to_owned()))),
         flag("isdynamicallyscalable"),
         linked("serviceofferingid", "offering", "id"),
         linked("serviceofferingname", "offering", "name"),

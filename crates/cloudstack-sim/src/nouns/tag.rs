@@ -3,7 +3,7 @@
 use super::Tables;
 use crate::{
     json::Json,
-    list::Scope,
+    list::Page,
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_SHORT, Work},
     world::{Handle, Tag, parse_id},
@@ -12,14 +12,56 @@ use crate::{
 /// The commands of tags.
 pub(super) const TABLES: Tables = Tables { handlers: &[("createTags", create), ("deleteTags", delete), ("listTags", list)], filters: &[] };
 
+/// What can have tags: the word that tags show, and the kind.
+const TAGGED: &[(&str, &str)] = &[
+    ("UserVm", "virtualmachine"),
+    ("Template", "template"),
+    ("ISO", "iso"),
+    ("Volume", "volume"),
+    ("Snapshot", "snapshot"),
+    ("Backup", "backup"),
+    ("Network", "network"),
+    ("LoadBalancer", "loadbalancerrule"),
+    ("PortForwardingRule", "portforwardingrule"),
+    ("FirewallRule", "firewallrule"),
+    ("SecurityGroup", "securitygroup"),
+    ("SecurityGroupRule", "securitygrouprule"),
+    ("PublicIpAddress", "ipaddress"),
+    ("Project", "project"),
+    ("Account", "account"),
+    ("Vpc", "vpc"),
+    ("NetworkACL", "networkacl"),
+    ("StaticRoute", "staticroute"),
+    ("VMSnapshot", "vmsnapshot"),
+    ("RemoteAccessVpn", "remoteaccessvpn"),
+    ("User", "user"),
+    ("SnapshotPolicy", "snapshotpolicy"),
+    ("VpcOffering", "vpcoffering"),
+];
+/// Another word for machines.
+const MACHINE: &str = "VirtualMachine";
+
+/// The word that tags on objects of a type show, and their kind.
+fn tagged(word: &str) -> Result<(&'static str, &'static str), Refusal> {
+    let word = if word.eq_ignore_ascii_case(MACHINE) { "UserVm" } else { word };
+    let known = TAGGED.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+    known.copied().ok_or_else(|| Refusal::invalid(format!("Invalid resource type {word}")))
+}
+
+/// The account that something with tags belongs to: projects belong to the account behind them.
+fn owner_of(turn: &Turn<'_>, holder: Handle) -> Option<Handle> {
+    turn.world.owner(holder).or_else(|| turn.world.link(holder, "projectaccount"))
+}
+
 fn targets(turn: &Turn<'_>) -> Result<Vec<Handle>, Refusal> {
+    let word = turn.needed("resourcetype")?;
+    let (_, kind) = tagged(&word)?;
+    let kind = turn.world.known_kind(kind);
     let mut found = Vec::new();
     for id in turn.arguments.list("resourceids") {
-        let target = parse_id(id).and_then(|id| turn.world.by_id(id));
-        let target = target.ok_or_else(|| {
-            Refusal::invalid(format!("Unable to find resource by id {id} and type {}", turn.arguments.text("resourcetype").unwrap_or_default()))
-        })?;
-        if !turn.may_use(target) {
+        let target = parse_id(id).and_then(|id| turn.world.by_id(id)).filter(|target| Some(target.kind) == kind);
+        let target = target.ok_or_else(|| Refusal::invalid(format!("Unable to find resource by id {id} and type {word}")))?;
+        if !turn.may_use(owner_of(turn, target).unwrap_or(target)) {
             return Err(Refusal::permission());
         }
         found.push(target);
@@ -44,11 +86,10 @@ pub(crate) fn put(turn: &mut Turn<'_>, target: Handle, kind: &str) {
 }
 
 fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let kind = turn.needed("resourcetype")?;
-    // The tag shows the word it was made with, except that machines are always `UserVm`.
-    let shown = if kind.eq_ignore_ascii_case("virtualmachine") { "UserVm".to_owned() } else { kind };
+    turn.needed("resourcetype")?;
     Ok(job(move |turn| {
         let targets = targets(turn)?;
+        let shown = tagged(&turn.needed("resourcetype")?)?.0.to_owned();
         let records: Vec<_> = turn.arguments.records("tags").cloned().collect();
         for record in records {
             let (Some(key), Some(value)) = (record.get("key"), record.get("value")) else {
@@ -74,55 +115,62 @@ fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(job(move |turn| {
         let targets = targets(turn)?;
         let records: Vec<_> = turn.arguments.records("tags").cloned().collect();
+        let mut removed = 0;
         for target in targets {
             let Some(tags) = turn.world.tags.get_mut(&target) else { continue };
+            let is = |given: Option<&String>, known: &str| given.is_none_or(|given| given.eq_ignore_ascii_case(known));
             let hit = |tag: &Tag| {
-                records.is_empty()
-                    || records.iter().any(|record| record.get("key") == Some(&tag.key) && record.get("value").is_none_or(|value| *value == tag.value))
+                let is_meant =
+                    |record: &crate::arguments::Entry| record.contains_key("key") && is(record.get("key"), &tag.key) && is(record.get("value"), &tag.value);
+                records.is_empty() || records.iter().any(is_meant)
             };
+            let before = tags.len();
             tags.retain(|tag| !hit(tag));
+            removed += before - tags.len();
         }
-        Ok(Outcome::Success)
+        if removed > 0 { Ok(Outcome::Success) } else { Err(Refusal::failed("Failed to delete tags")) }
     }))
 }
 
 fn list(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let page = Page::read(turn)?;
     let scope = crate::list::scope(turn)?;
     let wanted = |name: &str| turn.arguments.text(name).map(str::to_owned);
-    let (key, value, kind) = (wanted("key"), wanted("value"), wanted("resourcetype"));
+    let (key, value, keyword) = (wanted("key"), wanted("value"), wanted("keyword").map(|keyword| keyword.to_lowercase()));
+    let kind = wanted("resourcetype").map(|word| tagged(&word).map(|(shown, _)| shown)).transpose()?;
     let target = wanted("resourceid").and_then(|id| parse_id(&id)).and_then(|id| turn.world.by_id(id));
     let mut holders: Vec<Handle> = turn.world.tags.keys().copied().collect();
     holders.sort_unstable();
-    let mut json = Json::default();
-    let mut count = 0;
+    let mut found = Vec::new();
     for holder in holders {
-        let Some(owner) = turn.world.owner(holder) else { continue };
-        let mine = match &scope {
-            Scope::All { .. } => true,
-            Scope::Accounts(accounts) => accounts.contains(&owner),
-            Scope::Domain { domain, .. } => turn.world.link(owner, "domain").is_some_and(|of| turn.world.is_within(of, *domain)),
-        };
-        if !mine || wanted("resourceid").is_some() && target != Some(holder) {
+        let Some(owner) = owner_of(turn, holder) else { continue };
+        if !crate::list::in_scope(turn.world, owner, &scope) || wanted("resourceid").is_some() && target != Some(holder) {
             continue;
         }
-        for tag in turn.world.tags.get(&holder).into_iter().flatten().rev() {
-            let fits = key.as_ref().is_none_or(|key| *key == tag.key) && value.as_ref().is_none_or(|value| *value == tag.value);
-            if fits && kind.as_ref().is_none_or(|kind| kind.eq_ignore_ascii_case(&tag.resource_type)) {
-                write(turn, holder, owner, tag, &mut json);
-                count += 1;
-            }
-        }
+        let is = |given: &Option<String>, known: &str| given.as_ref().is_none_or(|given| given.eq_ignore_ascii_case(known));
+        let has = |tag: &Tag| keyword.as_ref().is_none_or(|keyword| tag.key.to_lowercase().contains(keyword) || tag.value.to_lowercase().contains(keyword));
+        let fits = |tag: &&Tag| is(&key, &tag.key) && is(&value, &tag.value) && has(tag) && kind.is_none_or(|kind| kind == tag.resource_type);
+        found.extend(turn.world.tags.get(&holder).into_iter().flatten().rev().filter(fits).map(|tag| (holder, owner, tag)));
     }
+    let count = found.len();
+    let mut json = Json::default();
+    page.part(found).into_iter().for_each(|(holder, owner, tag)| write(turn, (holder, owner), tag, &mut json));
     Ok(Outcome::Rendered(json.into_text(), count))
 }
 
-fn write(turn: &Turn<'_>, holder: Handle, owner: Handle, tag: &Tag, json: &mut Json) {
+fn write(turn: &Turn<'_>, (holder, owner): (Handle, Handle), tag: &Tag, json: &mut Json) {
     json.open();
     json.member("key", &tag.key);
     json.member("value", &tag.value);
     json.member("resourcetype", &tag.resource_type);
     json.member("resourceid", &turn.world.id(holder));
-    json.member("account", turn.world.text(owner, "name").unwrap_or_default());
+    match turn.world.link(owner, "project") {
+        Some(project) => {
+            json.member("projectid", &turn.world.id(project));
+            json.member("project", turn.world.text(project, "name").unwrap_or_default());
+        }
+        None => json.member("account", turn.world.text(owner, "name").unwrap_or_default()),
+    }
     if let Some(domain) = turn.world.link(owner, "domain") {
         json.member("domainid", &turn.world.id(domain));
         json.member("domain", turn.world.text(domain, "name").unwrap_or_default());

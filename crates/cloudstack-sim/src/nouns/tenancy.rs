@@ -56,7 +56,7 @@ pub(super) fn check_domain(turn: &Turn<'_>, domain: Handle) -> Result<(), Refusa
 }
 
 /// The account with this name in a domain, leaving out those behind projects. Names are the same in any case.
-pub(super) fn account_named(world: &World, domain: Handle, name: &str) -> Option<Handle> {
+pub(crate) fn account_named(world: &World, domain: Handle, name: &str) -> Option<Handle> {
     let mut accounts = world.referring("account", "domain", domain).filter(|row| world.link(*row, "project").is_none());
     accounts.find(|row| world.text(*row, "name").is_some_and(|known| known.eq_ignore_ascii_case(name)))
 }

@@ -598,8 +598,7 @@ pub(crate) fn fall(turn: &mut Turn<'_>, vm: Handle) {
     release(turn.world, vm);
     let text = format!("Failed to deploy Vm {}, on Host null with Id: null", said(turn.world, vm));
     let stamp = turn.world.timestamp();
-    let fields: [(&str, Datum); 4] =
-        [("type", MACHINE_ALERT.0.into()), ("name", MACHINE_ALERT.1.into()), ("description", text.into()), ("sent", stamp.into())];
+    let fields: [(&str, Datum); 4] = [("type", MACHINE_ALERT.0.into()), ("name", MACHINE_ALERT.1.into()), ("description", text.into()), ("sent", stamp.into())];
     let kind = turn.world.kind("alert");
     turn.world.insert(kind, None, &fields);
     expunge_later(turn, vm);

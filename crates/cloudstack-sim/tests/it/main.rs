@@ -15,6 +15,7 @@ mod scene;
 mod services;
 mod signatures;
 mod speed;
+mod tenancy;
 mod time;
 mod trouble;
 mod walk;

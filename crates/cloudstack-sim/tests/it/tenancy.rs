@@ -1,0 +1,157 @@
+//! Who may act on whom: domains, accounts, users, roles with their rules, projects with their members.
+
+use cloudstack_sim::{Cloud, WorldOptions};
+use serde_json::{Value, json};
+
+use crate::scene::{call, cloud, fresh, id_of, job, ok, options, refused};
+
+fn domain(cloud: &Cloud, name: &str) -> String {
+    id_of(cloud, "admin", "listDomains", &[("listall", "true"), ("name", name)])
+}
+
+fn names(body: &Value, key: &str) -> Vec<String> {
+    body[key].as_array().into_iter().flatten().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+}
+
+fn project(cloud: &Cloud) -> String {
+    id_of(cloud, "dev", "listProjects", &[("name", "apollo")])
+}
+
+#[test]
+fn a_renamed_and_moved_domain_takes_its_children_along() {
+    let cloud = fresh();
+    let (acme, globex, labs) = (domain(&cloud, "acme"), domain(&cloud, "globex"), domain(&cloud, "labs"));
+    ok(&cloud, "admin", "updateDomain", &[("id", &acme), ("name", "apex")]);
+    assert_eq!(ok(&cloud, "admin", "listDomains", &[("id", &labs)])["domain"][0]["path"], "ROOT/apex/labs");
+    let moved = ok(&cloud, "admin", "moveDomain", &[("domainid", &acme), ("parentdomainid", &globex)]);
+    assert_eq!((&moved["domain"]["path"], &moved["domain"]["level"]), (&json!("ROOT/globex/apex"), &json!(2)));
+    assert_eq!(moved["domain"].get("vmlimit"), None, "it is told in short");
+    assert_eq!(ok(&cloud, "admin", "listDomains", &[("id", &labs)])["domain"][0]["level"], 3);
+    assert_eq!(refused(&cloud, "admin", "moveDomain", &[("domainid", &acme), ("parentdomainid", &labs)]).0, 431);
+    assert_eq!(refused(&cloud, "admin", "createDomain", &[("name", "APEX"), ("parentdomainid", &globex)]).0, 431);
+}
+
+#[test]
+fn admins_of_domains_see_and_touch_only_what_is_below_theirs() {
+    let cloud = fresh();
+    let (acme, globex) = (domain(&cloud, "acme"), domain(&cloud, "globex"));
+    assert_eq!(names(&ok(&cloud, "acme-admin", "listDomains", &[("listall", "true")]), "domain"), ["acme", "labs"]);
+    assert_eq!(names(&ok(&cloud, "acme-admin", "listDomains", &[]), "domain"), ["acme"]);
+    assert_eq!(names(&ok(&cloud, "acme-admin", "listDomainChildren", &[]), "domain"), ["labs"]);
+    assert_eq!(refused(&cloud, "acme-admin", "listDomains", &[("id", &globex)]).0, 531);
+    assert_eq!(refused(&cloud, "acme-admin", "createDomain", &[("name", "x")]).0, 531, "without a parent it would be below the root");
+    ok(&cloud, "acme-admin", "createDomain", &[("name", "x"), ("parentdomainid", &acme)]);
+    let failed = job(&cloud, "acme-admin", "deleteDomain", &[("id", &globex)]);
+    assert_eq!((&failed["jobstatus"], &failed["jobresultcode"]), (&json!(2), &json!(530)));
+}
+
+#[test]
+fn a_domain_with_accounts_goes_only_with_cleanup() {
+    let cloud = fresh();
+    let globex = domain(&cloud, "globex");
+    assert_eq!(job(&cloud, "admin", "deleteDomain", &[("id", &globex)])["jobstatus"], 2);
+    assert_eq!(job(&cloud, "admin", "deleteDomain", &[("id", &globex), ("cleanup", "true")])["jobresult"], json!({"success": true}));
+    assert_eq!(ok(&cloud, "admin", "listAccounts", &[("listall", "true"), ("name", "globex-user")]), json!({}));
+}
+
+#[test]
+fn limits_of_a_domain_hold_its_accounts_and_the_domains_below() {
+    let cloud = fresh();
+    let (acme, labs) = (domain(&cloud, "acme"), domain(&cloud, "labs"));
+    ok(&cloud, "admin", "updateResourceLimit", &[("domainid", &acme), ("resourcetype", "2"), ("max", "0")]);
+    let beyond = refused(&cloud, "admin", "updateResourceLimit", &[("domainid", &labs), ("resourcetype", "2"), ("max", "5")]);
+    assert_eq!(beyond.0, 431);
+    let inherited = ok(&cloud, "admin", "listResourceLimits", &[("domainid", &labs), ("resourcetype", "2")]);
+    assert_eq!(inherited["resourcelimit"][0]["max"], 0);
+    let zone = id_of(&cloud, "labuser", "listZones", &[]);
+    let offering = id_of(&cloud, "labuser", "listDiskOfferings", &[("name", "Small")]);
+    assert_eq!(refused(&cloud, "labuser", "createVolume", &[("name", "d"), ("zoneid", &zone), ("diskofferingid", &offering)]).0, 535);
+    assert_eq!(refused(&cloud, "acme-admin", "updateResourceLimit", &[("domainid", &acme), ("resourcetype", "2"), ("max", "9")]).0, 531);
+}
+
+#[test]
+fn the_first_rule_that_fits_decides_and_rules_can_be_turned_round() {
+    let cloud = fresh();
+    let role = ok(&cloud, "admin", "createRole", &[("name", "Reader"), ("type", "User")])["role"]["id"].as_str().unwrap().to_owned();
+    let rule = |pattern: &str, permission: &str| {
+        let made = ok(&cloud, "admin", "createRolePermission", &[("roleid", &role), ("rule", pattern), ("permission", permission)]);
+        made["rolepermission"]["id"].as_str().unwrap().to_owned()
+    };
+    let (allow, deny) = (rule("listVirtual*", "allow"), rule("*", "deny"));
+    let acme = domain(&cloud, "acme");
+    ok(&cloud, "admin", "updateAccount", &[("account", "qa"), ("domainid", &acme), ("roleid", &role)]);
+    ok(&cloud, "qa", "listVirtualMachines", &[]);
+    assert_eq!(refused(&cloud, "qa", "listZones", &[]).0, 432);
+    let order = format!("{deny},{allow}");
+    assert_eq!(ok(&cloud, "admin", "updateRolePermission", &[("roleid", &role), ("ruleorder", &order)]), json!({"success": true}));
+    assert_eq!(refused(&cloud, "qa", "listVirtualMachines", &[]).0, 432);
+    ok(&cloud, "admin", "updateRolePermission", &[("roleid", &role), ("ruleid", &deny), ("permission", "allow")]);
+    ok(&cloud, "qa", "listZones", &[]);
+    assert_eq!(refused(&cloud, "admin", "deleteRole", &[("id", &role)]).0, 531, "an account has it");
+    let user = id_of(&cloud, "admin", "listRoles", &[("name", "User")]);
+    assert_eq!(refused(&cloud, "admin", "createRolePermission", &[("roleid", &user), ("rule", "x"), ("permission", "allow")]).0, 531);
+}
+
+#[test]
+fn nobody_hands_out_or_changes_more_than_he_may_do_himself() {
+    let cloud = fresh();
+    let acme = domain(&cloud, "acme");
+    let new = |who: &str, kind: &str| {
+        let person = [("username", "newcomer"), ("password", "secret"), ("email", "n@example.org"), ("firstname", "N"), ("lastname", "C")];
+        call(&cloud, who, "createAccount", &[person.as_slice(), &[("domainid", &acme), ("accounttype", kind)]].concat()).0
+    };
+    assert_eq!(new("acme-admin", "1"), 431, "root admins belong to the root domain");
+    assert_eq!(new("acme-admin", "0"), 200);
+    let admin = id_of(&cloud, "admin", "listUsers", &[("username", "admin"), ("listall", "true")]);
+    assert_eq!(refused(&cloud, "acme-admin", "registerUserKeys", &[("id", &admin)]).0, 531);
+    assert_eq!(names(&ok(&cloud, "acme-admin", "listRoles", &[]), "role"), ["Domain Admin", "User"]);
+}
+
+#[test]
+fn a_role_within_a_project_denies_and_outsiders_are_told_so() {
+    let cloud = fresh();
+    let apollo = project(&cloud);
+    let role = ok(&cloud, "dev", "createProjectRole", &[("projectid", &apollo), ("name", "looker")])["projectrole"]["id"].as_str().unwrap().to_owned();
+    let rule = [("projectid", apollo.as_str()), ("projectroleid", role.as_str()), ("rule", "create*"), ("permission", "deny")];
+    ok(&cloud, "dev", "createProjectRolePermission", &rule);
+    assert_eq!(refused(&cloud, "qa", "listVirtualMachines", &[("projectid", &apollo)]).0, 432);
+    assert_eq!(job(&cloud, "dev", "addAccountToProject", &[("projectid", &apollo), ("account", "qa"), ("projectroleid", &role)])["jobstatus"], 1);
+    ok(&cloud, "qa", "listVirtualMachines", &[("projectid", &apollo)]);
+    assert_eq!(refused(&cloud, "qa", "createSSHKeyPair", &[("projectid", &apollo), ("name", "k")]).0, 401);
+    let members = ok(&cloud, "qa", "listProjectAccounts", &[("projectid", &apollo)]);
+    assert_eq!(members["count"], 2);
+    let only = job(&cloud, "dev", "deleteAccountFromProject", &[("projectid", &apollo), ("account", "dev")]);
+    assert_eq!(only["jobresultcode"], 431, "somebody has to manage it");
+    job(&cloud, "dev", "updateProject", &[("id", &apollo), ("account", "qa")]);
+    let owner = &ok(&cloud, "qa", "listProjects", &[("id", &apollo)])["project"][0]["owner"];
+    assert_eq!(*owner, json!([{"account": "qa"}]));
+}
+
+#[test]
+fn where_invitations_are_wanted_nobody_is_a_member_before_he_accepts() {
+    let cloud = cloud(WorldOptions { settings: &[("project.invite.required", "true")], ..options() });
+    let apollo = project(&cloud);
+    job(&cloud, "dev", "addAccountToProject", &[("projectid", &apollo), ("account", "qa")]);
+    let open = ok(&cloud, "qa", "listProjectInvitations", &[]);
+    assert_eq!((&open["projectinvitation"][0]["state"], &open["projectinvitation"][0]["project"]), (&json!("Pending"), &json!("apollo")));
+    assert_eq!(refused(&cloud, "qa", "listVirtualMachines", &[("projectid", &apollo)]).0, 432);
+    assert_eq!(job(&cloud, "qa", "updateProjectInvitation", &[("projectid", &apollo), ("accept", "true")])["jobstatus"], 1);
+    ok(&cloud, "qa", "listVirtualMachines", &[("projectid", &apollo)]);
+    assert_eq!(job(&cloud, "qa", "updateProjectInvitation", &[("projectid", &apollo)])["jobresultcode"], 431, "it is answered");
+}
+
+#[test]
+fn keys_of_those_who_are_locked_out_open_nothing() {
+    let cloud = fresh();
+    let acme = domain(&cloud, "acme");
+    let user = id_of(&cloud, "admin", "listUsers", &[("username", "qa"), ("listall", "true")]);
+    ok(&cloud, "admin", "lockUser", &[("id", &user)]);
+    assert_eq!(refused(&cloud, "qa", "listZones", &[]).0, 401);
+    ok(&cloud, "admin", "enableUser", &[("id", &user)]);
+    ok(&cloud, "qa", "listZones", &[]);
+    ok(&cloud, "admin", "updateUser", &[("id", &user), ("apikeyaccess", "disabled")]);
+    assert_eq!(refused(&cloud, "qa", "listZones", &[]).0, 401);
+    ok(&cloud, "admin", "updateUser", &[("id", &user), ("apikeyaccess", "inherit")]);
+    job(&cloud, "admin", "disableAccount", &[("account", "qa"), ("domainid", &acme), ("lock", "true")]);
+    assert_eq!(refused(&cloud, "qa", "listZones", &[]).0, 401);
+}
