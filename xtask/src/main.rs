@@ -22,6 +22,7 @@ usage: cargo xtask TASK
   catalog diff FILE[.gz] [--against N.NN] what a server's `listApis` reply has that the catalog has not, and the reverse
   catalog add RELEASE FILE[.gz]           merge a server's `listApis` reply into the tables as a newer release
   bench                                   figures of the release binary, into bench/RESULTS.md (xtask built with --release)
+  endure MINUTES                          a large cloud under 32 clients, into bench/ENDURANCE.md (xtask built with --release)
   ci                                      the steps of .ci/run that need nothing but Rust
   docs [--check]                          write the generated documentation, or say what is out of date
   routing [--misses]                      how well the search finds the commands of the golden set
@@ -51,6 +52,7 @@ fn run(words: &[&str]) -> Done {
         ["catalog", "diff", file, "--against", release] => catalog::diff(file, Some(release)),
         ["catalog", "add", release, file] => catalog::add(release, file),
         ["bench"] => bench::run(),
+        ["endure", minutes] => bench::endure(minutes),
         ["ci"] => ci::run(),
         ["docs"] => docs::run(Mode::Write),
         ["docs", "--check"] => docs::run(Mode::Check),

@@ -63,11 +63,7 @@ impl Session {
 
     /// What the process keeps resident.
     pub(super) fn resident_megabytes(&self) -> Done<f64> {
-        let path = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(&path).map_err(|error| format!("cannot read `{path}`: {error}"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
-        kilobytes.map(|kilobytes| kilobytes / 1000.0).ok_or_else(|| format!("`{path}` does not tell the resident memory"))
+        super::resident_megabytes(&self.process)
     }
 
     fn send(&mut self, method: &str, params: &Value) -> Done {

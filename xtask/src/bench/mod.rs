@@ -3,6 +3,7 @@
 //!
 //! Real time on whatever machine it is: to be compared within one run, not between machines.
 
+mod endure;
 mod mcp;
 mod plain;
 mod sample;
@@ -17,6 +18,7 @@ use std::{
 use cloudstack_api::{catalog::Catalog, catalog::Release};
 use serde_json::{Value, json};
 
+pub(crate) use self::endure::run as endure;
 use self::{mcp::Session, plain::Connection, sample::Sample};
 use crate::workspace::{Done, Mode, generated, root, say};
 
@@ -69,6 +71,11 @@ impl Cloud {
         Session::start(&root().join(BINARY), surface, &variables)
     }
 
+    /// What the process keeps resident.
+    fn resident_megabytes(&self) -> Done<f64> {
+        resident_megabytes(&self.process)
+    }
+
     fn connection(&self) -> Done<Connection> {
         Connection::open(&self.url, &self.api_key, &self.secret_key)
     }
@@ -80,6 +87,15 @@ impl Drop for Cloud {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// What a process keeps resident.
+fn resident_megabytes(process: &Child) -> Done<f64> {
+    let path = format!("/proc/{}/status", process.id());
+    let status = std::fs::read_to_string(&path).map_err(|error| format!("cannot read `{path}`: {error}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kilobytes.map(|kilobytes| kilobytes / 1000.0).ok_or_else(|| format!("`{path}` does not tell the resident memory"))
 }
 
 /// Measures everything and writes the page.
