@@ -95,6 +95,11 @@ impl Audit {
         Ok(Self { file: Some(Mutex::new(Chain { path: path.to_owned(), file, end: None })) })
     }
 
+    /// Whether anything is recorded at all.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Appends a row.
     ///
     /// # Errors

@@ -26,27 +26,49 @@ impl Labels {
     /// The fields in a reply that tenants write, sorted.
     pub(crate) fn untrusted(&self, command: &Command, value: &Value) -> Vec<String> {
         let shape = command.shape.split('#').next().unwrap_or_default();
-        let mut found = BTreeSet::new();
-        self.walk(value, "", shape, &mut found);
-        found.into_iter().collect()
+        let mut walk = Walk { labels: self, shape, path: String::new(), found: BTreeSet::new() };
+        walk.value(value);
+        walk.found.into_iter().collect()
     }
+}
 
-    fn walk(&self, value: &Value, path: &str, shape: &str, found: &mut BTreeSet<String>) {
+/// One walk through an answer.
+struct Walk<'a> {
+    labels: &'a Labels,
+    shape: &'a str,
+    /// The dotted path to where the walk is.
+    path: String,
+    found: BTreeSet<String>,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, value: &Value) {
         match value {
-            Value::Array(items) => items.iter().for_each(|item| self.walk(item, path, shape, found)),
+            Value::Array(items) => items.iter().for_each(|item| self.value(item)),
             Value::Object(members) => {
+                let above = self.path.len();
                 for (name, member) in members {
-                    let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                    let written = self.fields.get(path.as_str()).is_some_and(|kinds| kinds.is_empty() || kinds.contains(&shape));
-                    if written && !is_empty(member) {
-                        found.insert(path);
-                    } else {
-                        self.walk(member, &path, shape, found);
+                    if above > 0 {
+                        self.path.push('.');
                     }
+                    self.path.push_str(name);
+                    if !is_empty(member) && self.is_written() {
+                        if !self.found.contains(&self.path) {
+                            self.found.insert(self.path.clone());
+                        }
+                    } else {
+                        self.value(member);
+                    }
+                    self.path.truncate(above);
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
+    }
+
+    /// Whether tenants write what stands at the path.
+    fn is_written(&self) -> bool {
+        self.labels.fields.get(self.path.as_str()).is_some_and(|kinds| kinds.is_empty() || kinds.contains(&self.shape))
     }
 }
 

@@ -118,8 +118,7 @@ impl Secrets {
     /// Replaces every secret in a reply.
     pub(crate) fn redact(&self, command: &str, value: &mut Value, owner: Owner<'_>) -> Taken {
         let mut taken = Taken::default();
-        let mut walk = Walk { secrets: self, fields: Fields::Of(self.reply.get(command)), owner, taken: &mut taken };
-        walk.value(value, "", false);
+        Walk::new(self, Fields::Of(self.reply.get(command)), owner, &mut taken).value(value, false);
         taken
     }
 
@@ -127,8 +126,7 @@ impl Secrets {
     /// reply is taken for secret.
     pub(crate) fn redact_unknown(&self, value: &mut Value, owner: Owner<'_>) -> Taken {
         let mut taken = Taken::default();
-        let mut walk = Walk { secrets: self, fields: Fields::OfAny(&self.reply), owner, taken: &mut taken };
-        walk.value(value, "", false);
+        Walk::new(self, Fields::OfAny(&self.reply), owner, &mut taken).value(value, false);
         taken
     }
 
@@ -254,19 +252,38 @@ impl Fields<'_> {
     }
 }
 
+/// Whether what stands at a path is a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// It is not.
+    Plain,
+    /// It is.
+    Secret,
+    /// It is where the object's name says so.
+    Named,
+}
+
 /// One walk through a reply.
 struct Walk<'a> {
     secrets: &'a Secrets,
     fields: Fields<'a>,
     owner: Owner<'a>,
     taken: &'a mut Taken,
+    /// The dotted path to where the walk is.
+    path: String,
+    /// What is known about paths: the items of a list have all the same.
+    verdicts: HashMap<String, Verdict>,
 }
 
-impl Walk<'_> {
-    fn value(&mut self, value: &mut Value, path: &str, secret: bool) {
+impl<'a> Walk<'a> {
+    fn new(secrets: &'a Secrets, fields: Fields<'a>, owner: Owner<'a>, taken: &'a mut Taken) -> Self {
+        Self { secrets, fields, owner, taken, path: String::new(), verdicts: HashMap::new() }
+    }
+
+    fn value(&mut self, value: &mut Value, secret: bool) {
         match value {
-            Value::Object(members) => self.members(members, path, secret),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.value(item, path, secret)),
+            Value::Object(members) => self.members(members, secret),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.value(item, secret)),
             Value::String(text) if !secret => {
                 if let Some(scrubbed) = scrubbed(text) {
                     *text = scrubbed;
@@ -274,28 +291,45 @@ impl Walk<'_> {
             }
             Value::String(_) | Value::Number(_) if secret => {
                 let Some(text) = text_of(value).filter(|text| !text.is_empty()) else { return };
-                *value = self.secrets.keep(self.owner, path, &text, self.taken).into();
+                *value = self.secrets.keep(self.owner, &self.path, &text, self.taken).into();
                 self.taken.values.push(text);
             }
             Value::String(_) | Value::Number(_) | Value::Null | Value::Bool(_) => {}
         }
     }
 
-    fn members(&mut self, members: &mut Map<String, Value>, path: &str, secret: bool) {
-        let setting = members.get("name").and_then(Value::as_str).map(str::to_owned);
+    fn members(&mut self, members: &mut Map<String, Value>, secret: bool) {
+        let has_value = NAMED_VALUES.iter().any(|name| members.contains_key(*name));
+        let setting = members.get("name").filter(|_| has_value).and_then(Value::as_str).map(is_secret_setting);
+        let above = self.path.len();
         for (name, value) in members.iter_mut() {
-            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-            let hidden = secret || self.is_secret(&path, name, setting.as_deref());
-            self.value(value, &path, hidden);
+            if above > 0 {
+                self.path.push('.');
+            }
+            self.path.push_str(name);
+            let hidden = match self.verdict(name) {
+                Verdict::Plain => secret,
+                Verdict::Secret => true,
+                Verdict::Named => secret || setting.unwrap_or(true),
+            };
+            self.value(value, hidden);
+            self.path.truncate(above);
         }
     }
 
-    fn is_secret(&self, path: &str, name: &str, setting: Option<&str>) -> bool {
-        let listed = self.fields.contains(path) || self.secrets.reply_everywhere.contains(path);
-        if listed && NAMED_VALUES.contains(&name) {
-            return setting.is_none_or(is_secret_setting);
+    /// Whether what stands at the path is a secret; `name` is its last word.
+    fn verdict(&mut self, name: &str) -> Verdict {
+        if let Some(verdict) = self.verdicts.get(&self.path) {
+            return *verdict;
         }
-        listed || is_secret_name(&name.to_ascii_lowercase())
+        let listed = self.fields.contains(&self.path) || self.secrets.reply_everywhere.contains(self.path.as_str());
+        let verdict = match listed {
+            true if NAMED_VALUES.contains(&name) => Verdict::Named,
+            false if !is_secret_name(&name.to_ascii_lowercase()) => Verdict::Plain,
+            _ => Verdict::Secret,
+        };
+        self.verdicts.insert(self.path.clone(), verdict);
+        verdict
     }
 }
 
@@ -350,6 +384,10 @@ fn scrubbed_query(text: &str) -> String {
 
 /// The text without the secrets of a query in it; `None` if there are none.
 fn scrubbed(text: &str) -> Option<String> {
+    // Each of the names ends in this sign, and almost no text has one.
+    if !text.contains('=') {
+        return None;
+    }
     let lower = text.to_ascii_lowercase();
     let found = QUERY_NAMES.iter().filter_map(|name| lower.find(name).map(|at| at + name.len())).min()?;
     let (head, tail) = text.split_at_checked(found)?;

@@ -68,19 +68,17 @@ impl Visit<'_> {
         let Parts { catalog, command, content, shape, notes } = parts;
         let mut sheet = Sheet { value: Map::new(), notes };
         sheet.value.insert("command".to_owned(), command.name.clone().into());
-        let mut shown = Value::Null;
         match content {
             Content::Items { items, total, complete } => {
                 let mut items = Value::Array(items);
                 self.hide(command, &mut items, record, &mut sheet);
                 note_fields(&catalog.fields(command), shape, &items, &mut sheet.notes);
-                shown = put_items(&mut sheet.value, items, (total, complete), command, shape);
+                put_items(&mut sheet.value, items, (total, complete), command, shape);
             }
             Content::Object(mut object) => {
                 self.hide(command, &mut object, record, &mut sheet);
                 note_fields(&catalog.fields(command), shape, &object, &mut sheet.notes);
-                shown = shape::project(&object, &shape.fields);
-                sheet.value.insert("result".to_owned(), shown.clone());
+                sheet.value.insert("result".to_owned(), shape::chosen(object, &shape.fields));
                 if let Some(job) = &record.job {
                     sheet.value.insert("job".to_owned(), json!({"id": job, "status": "succeeded"}));
                 }
@@ -95,7 +93,8 @@ impl Visit<'_> {
                 sheet.value.insert("next".to_owned(), next.into());
             }
         }
-        let untrusted = self.core.labels.untrusted(command, &shown);
+        let shown = ["items", "result"].iter().find_map(|name| sheet.value.get(*name));
+        let untrusted = shown.map(|shown| self.core.labels.untrusted(command, shown)).unwrap_or_default();
         if !untrusted.is_empty() {
             sheet.value.insert("untrusted".to_owned(), untrusted.into());
         }
@@ -140,10 +139,10 @@ fn note_fields(declared: &[Field], shape: &Shape, shown: &Value, notes: &mut Vec
     }
 }
 
-/// Puts a list into an answer: whole items, how many there are, and whether that is all. Gives what is shown.
-fn put_items(value: &mut Map<String, Value>, items: Value, extent: (Option<u64>, bool), command: &Command, shape: &Shape) -> Value {
+/// Puts a list into an answer: whole items, how many there are, and whether that is all.
+fn put_items(value: &mut Map<String, Value>, items: Value, extent: (Option<u64>, bool), command: &Command, shape: &Shape) {
     let (total, mut complete) = extent;
-    let Value::Array(mut items) = items else { return Value::Null };
+    let Value::Array(mut items) = items else { return };
     shape::sort(&command.name, &mut items);
     let known = items.len();
     if shape.count_only {
@@ -152,9 +151,8 @@ fn put_items(value: &mut Map<String, Value>, items: Value, extent: (Option<u64>,
         items.truncate(limit);
         complete = false;
     }
-    let shown = shape::project(&Value::Array(items), &shape.fields);
-    let returned = shown.as_array().map_or(0, Vec::len);
-    value.insert("items".to_owned(), shown.clone());
+    let returned = items.len();
+    value.insert("items".to_owned(), shape::chosen(Value::Array(items), &shape.fields));
     value.insert("returned".to_owned(), returned.into());
     if let Some(total) = total {
         value.insert("total".to_owned(), total.into());
@@ -168,5 +166,4 @@ fn put_items(value: &mut Map<String, Value>, items: Value, extent: (Option<u64>,
         };
         value.insert("next".to_owned(), next.into());
     }
-    shown
 }

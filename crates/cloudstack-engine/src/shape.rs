@@ -3,6 +3,11 @@
 use cloudstack_api::{catalog::Field, reply::text_of};
 use serde_json::{Map, Value};
 
+/// The same as [`project`] for a value that nobody else needs.
+pub(crate) fn chosen(value: Value, fields: &[String]) -> Value {
+    if fields.is_empty() { value } else { project(&value, fields) }
+}
+
 /// Keeps the chosen fields of an object or of each item; the whole value where none are chosen.
 pub(crate) fn project(value: &Value, fields: &[String]) -> Value {
     if fields.is_empty() {
@@ -67,7 +72,7 @@ pub(crate) fn unknown_fields<'f>(fields: &'f [String], value: &Value, declared: 
             None => false,
         })
     };
-    let absent = fields.iter().filter(|field| values_at(value, field).is_empty() && !known(field));
+    let absent = fields.iter().filter(|field| !known(field) && values_at(value, field).is_empty());
     absent.map(|field| (field.as_str(), cloudstack_api::call::closest(field, declared.iter().map(|field| field.name.as_str())).map(str::to_owned))).collect()
 }
 
