@@ -40,8 +40,15 @@ pub(crate) struct Views {
 impl Views {
     /// The view of a release, or of the nearest one that the catalog covers.
     pub(crate) fn view(&self, release: Release) -> Arc<View> {
-        let release = covered(release);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(open.entry(release).or_insert_with(|| Arc::new(View { catalog: Arc::new(Catalog::embedded(release)), index: OnceLock::new() })))
+        if let Some(view) = open.get(&release) {
+            return Arc::clone(view);
+        }
+        let covered = covered(release);
+        let made = || Arc::new(View { catalog: Arc::new(Catalog::embedded(covered)), index: OnceLock::new() });
+        let view = Arc::clone(open.entry(covered).or_insert_with(made));
+        // A release that the catalog does not cover is found under its own name the next time.
+        open.insert(release, Arc::clone(&view));
+        view
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Holds no state of a connection: whatever a call needs comes with it.
 
-use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
+use std::{future::Future, panic::AssertUnwindSafe, pin::Pin, sync::Arc};
 
 use cloudstack_api::call::closest;
 use cloudstack_engine::{Caller, Engine};
@@ -141,11 +141,16 @@ fn implementation() -> Implementation {
 }
 
 /// The work, or an error where it panics: a request without an answer would leave its client waiting for ever.
-async fn guarded<T>(work: impl Future<Output = Result<T, ErrorData>>) -> Result<T, ErrorData> {
-    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
-        tracing::error!("a request hit a defect of this program");
-        Err(ErrorData::internal_error("a defect of this program; what the cloud did is unknown", None))
-    })
+///
+/// In a box: the library copies what it is handed several times before it begins, however large that is.
+fn guarded<'w, T: 'w>(work: impl Future<Output = Result<T, ErrorData>> + Send + 'w) -> Pin<Box<dyn Future<Output = Result<T, ErrorData>> + Send + 'w>> {
+    let work = AssertUnwindSafe(work).catch_unwind();
+    Box::pin(work.map(|done| {
+        done.unwrap_or_else(|_| {
+            tracing::error!("a request hit a defect of this program");
+            Err(ErrorData::internal_error("a defect of this program; what the cloud did is unknown", None))
+        })
+    }))
 }
 
 impl ServerHandler for Server {

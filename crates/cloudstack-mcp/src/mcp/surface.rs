@@ -72,7 +72,10 @@ impl Toolbox {
                 surface: options.surface,
                 compact: all.into_iter().filter(kept).collect(),
                 scope: scope(&catalog, &named, &families),
-                typed: if named.commands.is_empty() && options.toolsets.is_empty() {
+                // Choosing among commands reads all their rows; only the typed surface shows a choice.
+                typed: if options.surface == Surface::Compact {
+                    Scope::All
+                } else if named.commands.is_empty() && options.toolsets.is_empty() {
                     scope(&catalog, &named, &usual_families(&catalog))
                 } else {
                     scope(&catalog, &named, &families)
