@@ -249,6 +249,11 @@ impl World {
         self.jobs.tasks.insert((at, sequence), task);
     }
 
+    /// How many jobs are not finished.
+    pub(crate) fn jobs_at_work(&self) -> usize {
+        self.jobs.by_id.values().filter(|job| job.ending.is_none()).count()
+    }
+
     /// Does everything that is due.
     pub(crate) fn settle(&mut self, server: &Server) {
         let now = self.now;

@@ -157,6 +157,7 @@ pub(super) const RECIPES: &[Recipe] = &[
         if state == "Degraded" { Ok(()) } else { Err(Refusal::failed(format!("Cannot cancel the status of a host in the state {state}"))) }
     }),
     recipe::quietly("releaseHostReservation", "id", &[]),
+    recipe::take("deleteCniConfiguration", "id"),
 ];
 
 fn of_group(turn: &Turn<'_>, row: Handle) -> bool {

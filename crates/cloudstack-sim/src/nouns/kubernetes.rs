@@ -130,6 +130,7 @@ const CLUSTER_VIEW: &[Member] = &[
 /// The commands that need code, and filters.
 pub(super) const TABLES: Tables = Tables {
     handlers: &[
+        ("getUploadParamsForKubernetesSupportedVersion", upload),
         ("createKubernetesCluster", create),
         ("startKubernetesCluster", start),
         ("stopKubernetesCluster", stop),
@@ -205,6 +206,16 @@ fn name_version(turn: &mut Turn<'_>, version: Handle) -> Result<(), Refusal> {
         turn.world.set(version, "isourl", url);
     }
     Ok(())
+}
+
+/// Makes a version whose ISO its owner sends.
+fn upload(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    version_is_right(turn, None)?;
+    let kind = turn.world.kind(VERSION_NOUN.word);
+    let version = turn.world.insert(kind, None, &[("isostate", "NotUploaded".into()), ("state", "Disabled".into())]);
+    VERSION_PUTS.iter().for_each(|put| recipe::apply(turn, version, *put));
+    name_version(turn, version)?;
+    Ok(super::image::upload_ticket(turn, version))
 }
 
 /// The nodes of a cluster, control nodes first.

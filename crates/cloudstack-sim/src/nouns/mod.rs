@@ -49,6 +49,7 @@ mod schedule;
 mod server;
 mod setting;
 mod share;
+mod shutdown;
 mod signon;
 mod snapshot;
 mod store;
@@ -60,6 +61,7 @@ mod traffic;
 mod trust;
 mod usage;
 pub(crate) mod user;
+mod vlan_share;
 mod vm;
 mod vnf;
 mod volume;
@@ -174,6 +176,7 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &extension::NOUN,
     &extension::ACTION_NOUN,
     &trust::NOUN,
+    &vlan_share::NOUN,
     &import::MACHINE_NOUN,
     &import::DISK_NOUN,
     &signon::OAUTH_NOUN,
@@ -252,6 +255,7 @@ const TABLES: &[Tables] = &[
     server::TABLES,
     setting::TABLES,
     share::TABLES,
+    shutdown::TABLES,
     signon::TABLES,
     snapshot::TABLES,
     store::TABLES,
@@ -261,6 +265,7 @@ const TABLES: &[Tables] = &[
     trust::TABLES,
     user::TABLES,
     usage::TABLES,
+    vlan_share::TABLES,
     vm::TABLES,
     vnf::TABLES,
     volume::TABLES,
@@ -290,6 +295,7 @@ const RECIPES: &[&[Recipe]] = &[
     share::RECIPES,
     signon::RECIPES,
     acl::RECIPES,
+    vlan_share::RECIPES,
     vpc::RECIPES,
     vpn::RECIPES,
     wiring::RECIPES,

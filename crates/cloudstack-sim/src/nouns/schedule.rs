@@ -128,7 +128,7 @@ fn holds(place: &str, number: u32, (least, most): (u32, u32)) -> bool {
                 (from, if part.contains('/') { most } else { from })
             }
         };
-        (from..=to).contains(&number) && (number - from) % step == 0
+        (from..=to).contains(&number) && (number - from).is_multiple_of(step)
     })
 }
 

@@ -77,7 +77,7 @@ pub(super) const TABLES: Tables =
 
 /// The commands that need no code.
 pub(super) const RECIPES: &[Recipe] = &[
-    change("updateSharedFileSystem", "id", &[Put::Text("name"), Put::Text("description")]).checked(|turn, share| name_is_free(turn, share)),
+    change("updateSharedFileSystem", "id", &[Put::Text("name"), Put::Text("description")]).checked(name_is_free),
     change("startSharedFileSystem", "id", &[Put::Fixed("state", Constant::Text("Ready"))]).checked(|turn, share| state_is(turn, share, &["Stopped"])),
     change("stopSharedFileSystem", "id", &[Put::Fixed("state", Constant::Text("Stopped"))]).checked(|turn, share| state_is(turn, share, &["Ready"])),
     quietly("restartSharedFileSystem", "id", &[Put::Fixed("state", Constant::Text("Ready"))])

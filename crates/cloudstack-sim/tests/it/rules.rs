@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::scene::{fresh, id_of, job, ok, refused};
+use crate::scene::{fails, fresh, id_of, job, ok};
 
 /// A kind of a plugin: how an object is made, listed, changed and taken away again. `@` is the id of the object.
 struct Life {
@@ -96,7 +96,7 @@ fn names_of_a_kind_differ_within_a_place() {
     let zone = id_of(&cloud, "admin", "listZones", &[]);
     let given = [("name", "core"), ("zoneid", zone.as_str())];
     assert_eq!(job(&cloud, "admin", "createTungstenFabricPolicy", &given)["jobstatus"], 1);
-    assert_eq!(refused(&cloud, "admin", "createTungstenFabricPolicy", &given).0, 431);
+    assert_eq!(fails(&cloud, "admin", "createTungstenFabricPolicy", &given).0, 431);
 }
 
 #[test]
@@ -113,5 +113,5 @@ fn what_is_applied_can_be_taken_off_and_stays() {
     assert_eq!(parted["jobresult"]["logicalrouter"]["network"], serde_json::json!([]), "{parted}");
     assert_eq!(ok(&cloud, "admin", "listTungstenFabricLogicalRouter", &[("logicalrouteruuid", &router)])["count"], 1);
     let lost = [("logicalrouteruuid", "00000000-0000-4000-8000-000000000000"), ("zoneid", zone.as_str())];
-    assert_eq!(refused(&cloud, "admin", "deleteTungstenFabricLogicalRouter", &lost).0, 431);
+    assert_eq!(fails(&cloud, "admin", "deleteTungstenFabricLogicalRouter", &lost).0, 431);
 }

@@ -87,6 +87,19 @@ pub(crate) fn refused(cloud: &Cloud, who: &str, command: &str, arguments: &[(&st
     (status, body["errortext"].as_str().unwrap().to_owned())
 }
 
+/// The code with which a call fails, at once or in its job.
+pub(crate) fn fails(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)]) -> (u16, String) {
+    let (status, _, body) = call(cloud, who, command, arguments);
+    let told = |fault: &Value| (u16::try_from(fault["errorcode"].as_u64().unwrap()).unwrap(), fault["errortext"].as_str().unwrap().to_owned());
+    if status != 200 {
+        return told(&body);
+    }
+    let id = body["jobid"].as_str().unwrap_or_else(|| panic!("{command} {arguments:?} works: {body}"));
+    let ended = ok(cloud, who, "queryAsyncJobResult", &[("jobid", id)]);
+    assert_eq!(ended["jobstatus"], 2, "{command} {arguments:?}: {ended}");
+    told(&ended["jobresult"])
+}
+
 /// Runs an asynchronous command and polls its job.
 pub(crate) fn job(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)]) -> Value {
     let started = ok(cloud, who, command, arguments);
