@@ -124,6 +124,8 @@ pub(crate) enum Outcome {
 const ROW_BYTES: usize = 4_096;
 /// What single users and accounts do not show, but lists do.
 const LISTED_ONLY: &str = "apikeyaccess";
+/// What single objects of any kind do not show, but lists do.
+const LISTED_ALWAYS: &str = "storagecapabilities";
 
 /// First words of commands that take images which others share.
 const USES: [&str; 4] = ["deploy", "restore", "attach", "create"];
@@ -305,6 +307,7 @@ impl Turn<'_> {
                 json.open();
                 json.key(object);
                 let mut unlisted = self.without();
+                unlisted.extend(self.world.known_key(LISTED_ALWAYS));
                 if object != "account" || self.command.name.starts_with("update") {
                     unlisted.extend(self.world.known_key(LISTED_ONLY));
                 }

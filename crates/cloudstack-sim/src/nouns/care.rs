@@ -289,9 +289,16 @@ fn configure_oobm(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if port.parse::<u16>().is_err() {
         return Err(Refusal::invalid("Invalid out-of-band management port provided"));
     }
-    turn.world.set(host, "oobmdriver", driver.as_str());
     let password = turn.needed("password")?;
     let first: String = password.chars().take(1).collect();
+    let kept = [
+        ("oobmaddress", turn.needed("address")?),
+        ("oobmport", port.clone()),
+        ("oobmuser", turn.needed("username")?),
+        ("oobmpassword", format!("{first}****")),
+    ];
+    turn.world.set(host, "oobmdriver", driver.as_str());
+    kept.into_iter().for_each(|(field, text)| turn.world.set(host, field, text));
     let said = format!(
         "Host {{\"id\":{},\"name\":\"{}\",\"type\":\"Routing\",\"uuid\":\"{}\"}}",
         World::internal_number(host),

@@ -1,5 +1,9 @@
 //! Hosts as people add, change and take them away. Their view and their maintenance stand with other places.
 
+use std::time::Duration;
+
+use serde_json::json;
+
 use super::{
     Tables,
     recipe::{self, Put},
@@ -80,6 +84,8 @@ fn add(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(Outcome::List(made, count))
 }
 
+/// How long the agent of a host takes to come back.
+const RECONNECTED: Duration = Duration::from_secs(30);
 /// The most hosts that one call adds.
 const HOSTS_MAX: usize = 256;
 
@@ -151,7 +157,7 @@ fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let host = turn.target("id")?;
-    let is_idle = matches!(turn.world.text(host, "resourcestate"), Some("Maintenance")) || matches!(turn.world.text(host, "state"), Some("Disconnected"));
+    let is_idle = matches!(turn.world.text(host, "resourcestate"), Some("Maintenance" | "Degraded"));
     if !is_idle && !turn.arguments.flag("forced") {
         return Err(Refusal::internal(format!("Host with UUID [{}] is not in maintenance mode and no forced deletion was requested.", turn.world.id(host))));
     }
@@ -165,12 +171,56 @@ fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 fn reconnect(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let host = turn.target("id")?;
     Ok(turn.job(host, crate::turn::WORK_SHORT, move |turn| {
-        match turn.world.text(host, "state").unwrap_or("Up") {
-            "Up" => {}
-            state => return Err(Refusal::failed(format!("Failed to reconnect host: {} is {state}", said(turn.world, host)))),
+        let state = turn.world.text(host, "state").unwrap_or("Up");
+        if state != "Up" {
+            return Err(Refusal::failed(format!("Failed to reconnect host: {} is {state}", said(turn.world, host))));
         }
+        // The answer still shows the host up; then its agent is gone for a while.
+        turn.world.later(Duration::ZERO, move |world| {
+            world.set(host, "state", "Disconnected");
+            world.unset(host, "managementserver");
+        });
+        turn.world.later(RECONNECTED, move |world| connect(world, host));
         Ok(Outcome::Object(host))
     }))
+}
+
+/// The agent of a host is there again. Simulated ones tell of their graphics cards only when they come back.
+fn connect(world: &mut World, host: Handle) {
+    world.set(host, "state", "Up");
+    let server = world.rows(world.kind("managementserver")).next();
+    if let Some(server) = server {
+        world.set(host, "managementserver", server);
+    }
+    if !world.is_old && world.text(host, "hypervisor") == Some("Simulator") {
+        world.set(host, "gputotal", CARDS.iter().map(|card| card.2).sum::<i64>());
+        world.set(host, "gpuused", 0);
+        world.set(host, "gpugroup", cards());
+    }
+}
+
+/// The graphics cards of a simulated host: the group, the sort, how many there can be, and the screens of one: megabytes, number, width, height.
+const CARDS: [(&str, &str, i64, [i64; 4]); 5] = [
+    ("Simulator Graphics Card Basic", "passthrough", 4, [8192, 1, 4096, 2160]),
+    ("Simulator Graphics Card Pro", "sim-2q", 8, [2048, 1, 1920, 1080]),
+    ("Simulator Graphics Card Pro", "sim-4q", 4, [4096, 2, 1920, 1080]),
+    ("Simulator Graphics Card Pro", "passthrough", 0, [16_384, 1, 4096, 2160]),
+    ("Simulator Graphics Card Pro", "sim-8q", 4, [8192, 4, 4096, 2160]),
+];
+
+fn cards() -> serde_json::Value {
+    let mut groups: Vec<(&str, Vec<serde_json::Value>)> = Vec::new();
+    for (group, sort, most, [memory, heads, width, height]) in CARDS {
+        let shown = json!({
+            "vgputype": sort, "videoram": memory, "maxheads": heads, "maxresolutionx": width, "maxresolutiony": height, "maxvgpuperpgpu": most.max(1),
+            "remainingcapacity": most, "maxcapacity": most,
+        });
+        match groups.iter_mut().find(|(known, _)| *known == group) {
+            Some((_, sorts)) => sorts.push(shown),
+            None => groups.push((group, vec![shown])),
+        }
+    }
+    groups.into_iter().map(|(group, sorts)| json!({"gpugroupname": group, "vgpu": sorts})).collect()
 }
 
 /// How texts name a host.

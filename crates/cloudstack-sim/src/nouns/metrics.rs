@@ -26,6 +26,8 @@ const THRESHOLDS: [&str; 8] = [
 /// Thresholds of storage pools.
 const POOL_THRESHOLDS: [&str; 4] = ["storageusagethreshold", "storageusagedisablethreshold", "storageallocatedthreshold", "storageallocateddisablethreshold"];
 const GIB: f64 = 1_073_741_824.0;
+/// A connector to another store of objects, which is off.
+const CLOUDIAN: &str = "{\"enabled\":false,\"url\":\"https://cmc.cloudian.com:8443/Cloudian/\"}";
 /// How far back histories go, in minutes.
 const HISTORY_MINUTES: u64 = 6;
 
@@ -35,6 +37,9 @@ pub(super) const TABLES: Tables = Tables {
         ("listVirtualMachinesUsageHistory", |turn| history(turn, "virtualmachine")),
         ("listSystemVmsUsageHistory", |turn| history(turn, "systemvm")),
         ("listVolumesUsageHistory", |turn| history(turn, "volume")),
+        ("listDbMetrics", database),
+        ("listUsageServerMetrics", usage),
+        ("cloudianIsEnabled", |_| Ok(Outcome::Shown("cloudianisenabled".to_owned(), CLOUDIAN.to_owned()))),
         ("listHostTags", |turn| tags_on(turn, ("host", "hosttags"), "hostid")),
         ("listStorageTags", |turn| tags_on(turn, ("storagepool", "tags"), "poolid")),
     ],
@@ -122,10 +127,43 @@ fn of_machine(world: &World, vm: Handle) -> Value {
 }
 
 fn of_server(world: &World) -> Value {
+    let agents = world.rows(world.kind("host")).filter(|host| world.link(*host, "managementserver").is_some()).count();
     json!({
-        "availableprocessors": 4, "agentcount": 4, "sessions": 0, "heapmemoryused": 0, "heapmemorytotal": 0, "threadsblockedcount": 0, "collectiontime": world.timestamp(),
+        "availableprocessors": 4, "agentcount": agents, "sessions": world.sessions.len(), "heapmemoryused": 942_238_736, "heapmemorytotal": 3_817_865_216_i64,
+        "threadsblockedcount": 0, "threadsdaemoncount": 16, "threadsrunnablecount": 9, "threadsteminatedcount": 0, "threadstotalcount": 250,
+        "threadswaitingcount": 160, "systemmemorytotal": "16.00 GB", "systemmemoryfree": "8.00 GB", "systemmemoryvirtualsize": "7.00 GB", "loginfo": "",
+        "systemtotalcpucycles": 5_192.292, "systemloadaverages": [0.5, 0.4, 0.3], "systemcycleusage": [179_328, 20_243, 164_567], "dbislocal": true,
+        "usageislocal": false, "cpuload": "12.50 %", "collectiontime": world.timestamp(), "kernelversion": "6.1.0",
     })
 }
+
+/// What the database is told to be like.
+fn database(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let world = &*turn.world;
+    let since = world.rows(world.kind("managementserver")).next().map_or(0, |server| world.created(server));
+    let uptime = world.now.as_secs().saturating_sub(since);
+    let shown = json!({
+        "collectiontime": world.timestamp(), "hostname": "127.0.0.1", "replicas": [""], "connections": 78, "uptime": uptime, "version": "10.11.0-MariaDB",
+        "versioncomment": "Debian 12", "queries": uptime * 100, "dbloadaverages": [36.0, 83.0, 90.0],
+    });
+    Ok(Outcome::Shown("dbMetrics".to_owned(), shown.to_string()))
+}
+
+/// What is known of the usage server. None runs; once records were asked for, its table has the heartbeat of that.
+fn usage(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    const NEVER: &str = "1970-01-01T00:00:00+0000";
+    let world = &*turn.world;
+    let heartbeat = world.rows(world.kind("managementserver")).next().and_then(|server| world.text(server, USAGE_HEARTBEAT));
+    let shown = json!({"collectiontime": world.timestamp(), "state": "Down", "lastsuccessfuljob": NEVER});
+    let shown = match heartbeat {
+        Some(heartbeat) => with(shown, "lastheartbeat", heartbeat),
+        None => with(shown, "hostname", "N/A"),
+    };
+    Ok(Outcome::Shown("usageMetrics".to_owned(), shown.to_string()))
+}
+
+/// The field of management servers with the time at which usage records were asked for.
+pub(super) const USAGE_HEARTBEAT: &str = "usageheartbeat";
 
 /// What was used over the last minutes.
 fn history(turn: &mut Turn<'_>, word: &str) -> Result<Outcome, Refusal> {

@@ -230,6 +230,7 @@ const TABLES: &[Tables] = &[
     extension::TABLES,
     gpu::TABLES,
     guard::TABLES,
+    guest_os::TABLES,
     host::TABLES,
     image::TABLES,
     import::TABLES,
@@ -415,7 +416,7 @@ pub(crate) mod seeding {
         address, domain, network, project,
         user::{self, NewUser},
     };
-    pub(crate) use super::{network::attach, setting::SETTINGS, volume::place};
+    pub(crate) use super::{network::attach, record::alert, setting::SETTINGS, systemvm::make as system_vm, volume::place};
     use crate::{
         cloud::Identity,
         world::{Handle, World},

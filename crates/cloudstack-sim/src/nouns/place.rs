@@ -1,5 +1,9 @@
 //! What stands in zones: hosts, storage, system VMs; management servers and OS types.
 
+use std::time::Duration;
+
+use serde_json::json;
+
 use super::Tables;
 use crate::{
     kind::{CREATED, Constant, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Noun, Shown, Viewer, always, computed, field, flag, linked, own, own_or},
@@ -12,7 +16,7 @@ use crate::{
 const HOST_EVENTS: &str =
     "ManagementServerDown; Remove; HostDown; ShutdownRequested; Ping; StartAgentRebalance; AgentConnected; PingTimeout; AgentDisconnected";
 /// How long after its job a host that had machines is in maintenance.
-const MOVED: std::time::Duration = std::time::Duration::from_nanos(1);
+const MOVED: Duration = Duration::from_nanos(1);
 /// Bytes of a MiB.
 const MIB: i64 = 1 << 20;
 
@@ -61,6 +65,9 @@ pub(crate) const HOST_NOUN: Noun = Noun {
         computed("memoryallocatedbytes", |world, host, _| is_routing(world, host).then(|| Shown::Number(allocated(world, host, "memory") * MIB))),
         computed("memoryallocated", |world, host, _| Some(Shown::Number(allocated(world, host, "memory") * MIB))),
         computed("memoryused", |world, host, _| is_routing(world, host).then_some(Shown::Number(0))),
+        own("gputotal"),
+        own("gpuused"),
+        own("gpugroup"),
         computed("capabilities", |world, host, _| is_routing(world, host).then(|| Shown::Text("hvm".to_owned()))),
         always("lastpinged", Constant::Text("1970-01-21T07:01:24+0000")),
         linked("virtualmachineid", "systemvm", "id"),
@@ -72,8 +79,8 @@ pub(crate) const HOST_NOUN: Noun = Noun {
         flag("islocalstorageactive"),
         CREATED,
         always("events", Constant::Text(HOST_EVENTS)),
-        own_or("hostha", Constant::Raw("{\"haenable\":false,\"hastate\":\"Disabled\"}")),
-        own_or("outofbandmanagement", Constant::Raw("{\"powerstate\":\"Disabled\",\"enabled\":false}")),
+        computed("hostha", availability),
+        computed("outofbandmanagement", remote_control),
         own("hosttags"),
         field("explicithosttags", "hosttags"),
         computed("istagarule", |world, host, _| world.text(host, "hosttags").map(|_| Shown::Flag(false))),
@@ -90,6 +97,28 @@ pub(crate) const HOST_NOUN: Noun = Noun {
         JOB_STATUS,
     ],
 };
+
+/// When a management server started, as servers write it.
+pub(super) fn started(world: &World, server: Handle) -> String {
+    cloudstack_api::clock::timestamp(Duration::from_secs(world.created(server)))
+}
+
+/// What a host tells of its high availability.
+fn availability(world: &World, host: Handle, _: Viewer) -> Option<Shown> {
+    let mut shown = json!({"haenable": world.flag(host, "haenabled"), "hastate": "Disabled"});
+    if let Some(provider) = world.text(host, "haprovider") {
+        shown = super::metrics::with(shown, "haprovider", provider);
+    }
+    Some(Shown::Raw(shown.to_string()))
+}
+
+/// What a host tells of its out-of-band management.
+fn remote_control(world: &World, host: Handle, _: Viewer) -> Option<Shown> {
+    let shown = json!({"powerstate": "Disabled", "enabled": world.flag(host, "oobmenabled")});
+    let known = [("driver", "oobmdriver"), ("address", "oobmaddress"), ("port", "oobmport"), ("username", "oobmuser"), ("password", "oobmpassword")];
+    let all = known.iter().filter_map(|(name, field)| Some((*name, world.text(host, field)?)));
+    Some(Shown::Raw(all.fold(shown, |shown, (name, text)| super::metrics::with(shown, name, text)).to_string()))
+}
 
 /// Whether machines run on a host; agents of system VMs are hosts too.
 fn is_routing(world: &World, host: Handle) -> bool {
@@ -180,9 +209,19 @@ pub(crate) const MANAGEMENT_SERVER_NOUN: Noun = Noun {
         own("name"),
         own_or("state", Constant::Text("Up")),
         own("version"),
+        always("javadistribution", Constant::Text("Debian")),
+        always("javaversion", Constant::Text("17.0.15")),
+        always("osdistribution", Constant::Text("Debian GNU/Linux 12 (bookworm)")),
+        computed("lastserverstart", |world, server, _| Some(Shown::Text(started(world, server)))),
+        computed("lastboottime", |world, server, _| Some(Shown::Text(started(world, server)))),
         own("serviceip"),
         own("ipaddress"),
-        always("agentscount", Constant::Number(4)),
+        always("lastagents", Constant::Empty),
+        computed("agents", |world, server, _| {
+            let ids: Vec<String> = world.referring("host", "managementserver", server).map(|host| format!("\"{}\"", world.id(host))).collect();
+            Some(Shown::Raw(format!("[{}]", ids.join(","))))
+        }),
+        computed("agentscount", |world, server, _| i64::try_from(world.referring("host", "managementserver", server).count()).ok().map(Shown::Number)),
         always("pendingjobscount", Constant::Number(0)),
     ],
 };
@@ -195,7 +234,7 @@ pub(crate) const OS_CATEGORY_NOUN: Noun = Noun {
     owned: false,
     keywords: &["name"],
     newest_first: false,
-    view: &[ID, own("name"), flag("isfeatured")],
+    view: &[ID, own("name"), flag("isfeatured"), own("created")],
 };
 
 /// An OS type.
@@ -227,7 +266,8 @@ pub(super) const TABLES: Tables = Tables {
     ],
     filters: &[
         ("host", "outofbandmanagementenabled", |turn, host| {
-            let known = turn.world.tree(host, "outofbandmanagement").and_then(|tree| tree.get("enabled")).and_then(serde_json::Value::as_bool);
+            // Only hosts whose management was configured have a row that can be joined.
+            let known = turn.world.text(host, "oobmdriver").map(|_| turn.world.flag(host, "oobmenabled"));
             known == turn.arguments.truth("outofbandmanagementenabled")
         }),
         ("host", "virtualmachineid", |_, _| true),
@@ -328,6 +368,8 @@ fn maintain_host(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
             }
         }
         // A host is in maintenance when its machines have gone, which takes a while where there are any.
+        let name = turn.world.string(host, "name");
+        super::record::alert(turn.world, (7, "ALERT.COMPUTE.HOST"), format!("Migration Complete for host {name}"));
         if machines.is_empty() {
             turn.world.set(host, "resourcestate", "Maintenance");
         } else {
@@ -370,6 +412,17 @@ fn set_pool(turn: &Turn<'_>, state: &'static str) -> Result<Outcome, Refusal> {
     let pool = turn.target("id")?;
     Ok(turn.job(pool, WORK_SHORT, move |turn| {
         turn.world.set(pool, "state", state);
+        // What the zone runs for itself starts anew elsewhere when its storage goes.
+        if state == "Maintenance" {
+            let others = turn.world.rows(turn.world.kind("storagepool")).find(|other| *other != pool);
+            let system: Vec<Handle> = turn.world.referring("systemvm", "pool", pool).collect();
+            for vm in system {
+                super::systemvm::start_anew(turn.world, vm);
+                if let Some(other) = others {
+                    turn.world.set(vm, "pool", other);
+                }
+            }
+        }
         Ok(Outcome::Object(pool))
     }))
 }

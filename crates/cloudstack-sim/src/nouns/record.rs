@@ -46,13 +46,20 @@ pub(crate) const ALERT_NOUN: Noun = Noun {
     resource: "Alert",
     owned: false,
     keywords: &["name", "description"],
-    newest_first: false,
+    newest_first: true,
     view: &[ID, own("type"), own("name"), own("description"), own("sent")],
 };
 
 /// The commands of records.
 pub(super) const TABLES: Tables = Tables {
-    handlers: &[("listEvents", list_events), ("archiveEvents", delete), ("deleteEvents", delete), ("archiveAlerts", delete), ("deleteAlerts", delete)],
+    handlers: &[
+        ("listEvents", list_events),
+        ("archiveEvents", clear),
+        ("deleteEvents", clear),
+        ("archiveAlerts", clear),
+        ("deleteAlerts", clear),
+        ("generateAlert", generate),
+    ],
     filters: &[],
 };
 
@@ -70,8 +77,53 @@ fn list_events(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     })
 }
 
-fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let ids = turn.arguments.objects("ids").map(<[Handle]>::to_vec).unwrap_or_default();
-    ids.into_iter().for_each(|row| turn.world.remove(row));
+/// The span of time that `startdate` and `enddate` ask for, in seconds since 1970.
+fn span(turn: &Turn<'_>) -> (Option<u64>, Option<u64>) {
+    let bound = |name: &str| turn.arguments.text(name).and_then(dates::parse).and_then(|seconds| u64::try_from(seconds).ok());
+    (bound("startdate"), bound("enddate"))
+}
+
+/// Takes events or alerts away: some by their ids, or all of a type or a time.
+fn clear(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let word = if turn.command.name.ends_with("Events") { "event" } else { "alert" };
+    let ids = turn.arguments.objects("ids").map(<[Handle]>::to_vec);
+    let kind = turn.arguments.text("type").map(str::to_owned);
+    let (from, until) = span(turn);
+    let world = &*turn.world;
+    let is_of = |row: Handle| {
+        kind.as_ref().is_none_or(|kind| world.text(row, "type") == Some(kind) || word == "alert" && world.number(row, "type").to_string() == *kind)
+    };
+    let is_in = |row: Handle| from.is_none_or(|from| world.created(row) >= from) && until.is_none_or(|until| world.created(row) <= until);
+    let mine = |row: Handle| word == "alert" || turn.may_use(row);
+    let wanted = |row: &Handle| ids.as_ref().is_none_or(|ids| ids.contains(row)) && is_of(*row) && is_in(*row) && mine(*row);
+    let rows: Vec<Handle> = world.rows(world.kind(word)).filter(wanted).collect();
+    rows.into_iter().for_each(|row| turn.world.remove(row));
     Ok(Outcome::Success)
 }
+
+/// Remembers that something happened of which admins should know: the number and the name of the type, and what is said.
+pub(crate) fn alert(world: &mut World, (number, name): (i64, &str), text: impl Into<String>) {
+    let stamp = world.timestamp();
+    let kind = world.kind("alert");
+    let text: String = text.into();
+    world.insert(kind, None, &[("type", number.into()), ("name", name.into()), ("description", text.into()), ("sent", stamp.into())]);
+}
+
+fn generate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let number = turn.arguments.number("type").unwrap_or(0);
+    let (name, text) = (turn.needed("name")?, turn.needed("description")?);
+    crate::world::shelf::stock_noun(turn.world, ALERT_TYPES, &turn.server.catalog);
+    let account = turn.caller.account;
+    Ok(turn.job(account, crate::turn::WORK_SHORT, move |turn| {
+        let types = turn.world.kind(ALERT_TYPES);
+        let known = turn.world.rows(types).find(|row| turn.world.number(*row, "alerttypeid") == number).map(|row| turn.world.string(row, "name"));
+        if let Some(known) = known.filter(|known| !known.eq_ignore_ascii_case(&name)) {
+            return Err(Refusal::invalid(format!("There is a default alert having type {number} and name {known}")));
+        }
+        alert(turn.world, (number, &name), text);
+        Ok(Outcome::Success)
+    }))
+}
+
+/// The kind of the types of alerts.
+const ALERT_TYPES: &str = "alerttype";

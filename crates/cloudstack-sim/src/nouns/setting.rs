@@ -1,11 +1,15 @@
 //! Global settings, as far as the embedded cloud has them.
 
+use serde_json::{Value, json};
+
 use super::Tables;
 use crate::{
-    kind::{Constant, Noun, flag, own, own_or},
+    json::Json,
+    kind::{Constant, Noun, Shown, computed, flag, own, own_or},
+    list,
     refusal::Refusal,
     turn::{Outcome, Turn},
-    world::{Datum, Handle},
+    world::{Handle, World},
 };
 
 /// A setting.
@@ -23,11 +27,16 @@ pub(crate) const SETTING_NOUN: Noun = Noun {
         own("name"),
         own("value"),
         own("defaultvalue"),
-        own("scope"),
-        own("description"),
+        computed("description", |world, setting, _| {
+            let known = world.text(setting, "description").map(str::to_owned);
+            let told = known.unwrap_or_else(|| format!("Setting {}", world.string(setting, "name")));
+            (!world.flag(setting, "undescribed")).then_some(Shown::Text(told))
+        }),
         flag("isdynamic"),
         own_or("component", Constant::Text("management-server")),
-        own("displaytext"),
+        computed("displaytext", |world, setting, _| {
+            Some(Shown::Text(world.text(setting, "displaytext").map_or_else(|| label(world.text(setting, "name").unwrap_or_default()), str::to_owned)))
+        }),
         own("parent"),
         own("type"),
         own("options"),
@@ -57,12 +66,83 @@ pub(crate) const SETTINGS: &[(&str, &str, &str, &str, &str)] = &[
     ("vm.userdata.max.length", "32768", "Number", "Compute", "The longest user data"),
 ];
 
-/// The commands of settings.
-pub(super) const TABLES: Tables =
-    Tables { handlers: &[("updateConfiguration", update), ("resetConfiguration", reset)], filters: &[("configuration", "name", has_name)] };
+/// The commands and filters of settings.
+pub(super) const TABLES: Tables = Tables {
+    handlers: &[
+        ("listConfigurations", list_settings),
+        ("updateConfiguration", update),
+        ("resetConfiguration", reset),
+        ("listDetailOptions", detail_options),
+        ("getCloudIdentifier", cloud_identifier),
+    ],
+    filters: &[("configuration", "name", |turn, setting| list::argument_contains(turn, "name", turn.world.text(setting, "name")))],
+};
 
-fn has_name(turn: &Turn<'_>, setting: Handle) -> bool {
-    turn.world.text(setting, "name") == turn.arguments.text("name")
+/// Arguments that name what a setting can be set for, and the word of that scope.
+const SCOPES: [(&str, &str); 7] = [
+    ("zoneid", "zone"),
+    ("clusterid", "cluster"),
+    ("storageid", "storagepool"),
+    ("accountid", "account"),
+    ("domainid", "domain"),
+    ("imagestoreuuid", "imagestore"),
+    ("managementserverid", "managementserver"),
+];
+
+/// A name as people read it: blanks for points, and a capital letter in front.
+fn label(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase()).unwrap_or_default();
+    format!("{first}{}", letters.as_str().replace('.', " "))
+}
+
+/// For what the settings are asked: its scope and the object; nothing for the whole cloud.
+fn scope(turn: &Turn<'_>) -> Result<Option<(&'static str, Handle)>, Refusal> {
+    let mut given = SCOPES.iter().filter_map(|(argument, word)| Some((*word, turn.arguments.object(argument)?)));
+    match (given.next(), given.next()) {
+        (scope, None) => Ok(scope),
+        _ => Err(Refusal::invalid("cannot handle multiple IDs, provide only one ID corresponding to the scope")),
+    }
+}
+
+fn has_scope(world: &World, setting: Handle, word: &str) -> bool {
+    let scopes = world.text(setting, "scopes").unwrap_or_default();
+    // What is set for accounts can be set for their domains too.
+    scopes.split(',').any(|scope| scope == word || word == "domain" && scope == "account")
+}
+
+fn list_settings(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let kind = turn.world.kind("configuration");
+    for (argument, field) in [("group", "group"), ("subgroup", "subgroup")] {
+        let Some(wanted) = turn.arguments.text(argument) else { continue };
+        if !turn.world.rows(kind).any(|row| turn.world.text(row, field) == Some(wanted)) {
+            return Err(Refusal::invalid(format!("Invalid configuration {argument}: {wanted}")));
+        }
+    }
+    let wanted = scope(turn)?;
+    if turn.caller.is_root() && wanted.is_none() {
+        return list::list(turn, kind);
+    }
+    let (word, object) = wanted.map_or(("domain", None), |(word, object)| (word, Some(object)));
+    let page = list::Page::read(turn)?;
+    let rows = list::unscoped(turn, kind, &|world, setting| has_scope(world, setting, word));
+    // Of a scope's settings the page is counted, not the whole.
+    let items: Vec<String> = page.part(rows).into_iter().map(|setting| shown(turn, setting, object.map(|object| (word, object))).to_string()).collect();
+    Ok(Outcome::Rendered(items.join(","), items.len()))
+}
+
+/// A setting as it stands for one object.
+fn shown(turn: &Turn<'_>, setting: Handle, scope: Option<(&str, Handle)>) -> Value {
+    let mut json = Json::default();
+    turn.world.render(setting, turn.viewer(), &mut json);
+    let shown: Value = serde_json::from_str(&json.into_text()).unwrap_or_default();
+    let Some((word, object)) = scope else { return shown };
+    let shown = super::metrics::with(shown, "scope", word);
+    let own = turn.world.tree(setting, "scoped").and_then(|scoped| scoped.get(turn.world.id(object))).and_then(Value::as_str);
+    match own {
+        Some(own) => super::metrics::with(shown, "value", own),
+        None => shown,
+    }
 }
 
 fn find(turn: &Turn<'_>) -> Result<Handle, Refusal> {
@@ -70,28 +150,86 @@ fn find(turn: &Turn<'_>) -> Result<Handle, Refusal> {
     turn.world.find("configuration", "name", &name).ok_or_else(|| Refusal::invalid(format!("Config parameter with name {name} doesn't exist")))
 }
 
-fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let setting = find(turn)?;
-    let Some(value) = turn.arguments.given("value").map(str::to_owned) else { return Ok(Outcome::Object(setting)) };
+fn check_value(turn: &Turn<'_>, setting: Handle, value: &str) -> Result<(), Refusal> {
     let (fits, class) = match turn.world.text(setting, "type") {
-        Some("Number") => (value.parse::<i32>().is_ok(), "Integer"),
-        Some("Boolean") => (matches!(value.as_str(), "true" | "false"), "Boolean"),
+        Some("Number") => (value.is_empty() || value.parse::<i32>().is_ok(), "Integer"),
+        Some("Decimal" | "Range") => (value.is_empty() || value.parse::<f32>().is_ok(), "Float"),
+        Some("Boolean") => (matches!(value, "true" | "false"), "Boolean"),
         _ => (true, "String"),
     };
-    if !fits {
-        return Err(Refusal::invalid(format!("Value [{value}] is not a valid [class java.lang.{class}].")));
+    if fits { Ok(()) } else { Err(Refusal::invalid(format!("Value [{value}] is not a valid [class java.lang.{class}]."))) }
+}
+
+/// Sets a setting for one object, or takes that away.
+fn set_for(turn: &mut Turn<'_>, setting: Handle, (word, object): (&str, Handle), value: Option<&str>) -> Result<(), Refusal> {
+    let name = turn.world.string(setting, "name");
+    if !has_scope(turn.world, setting, word) {
+        return Err(Refusal::invalid(format!("Invalid scope id provided for the parameter {name}")));
     }
-    if let Some(cluster) = turn.arguments.object("clusterid") {
-        let name = turn.world.string(setting, "name");
-        super::zone::set_detail(turn.world, cluster, &name, &value);
+    let mut scoped = turn.world.tree(setting, "scoped").cloned().unwrap_or_else(|| json!({}));
+    let id = turn.world.id(object);
+    if let Some(scoped) = scoped.as_object_mut() {
+        match value {
+            Some(value) => scoped.insert(id, json!(value)),
+            None => scoped.remove(&id),
+        };
     }
-    turn.world.set(setting, "value", value);
-    Ok(Outcome::Object(setting))
+    turn.world.set(setting, "scoped", scoped);
+    if word == "cluster" {
+        let value = value.map_or_else(|| turn.world.string(setting, "value"), str::to_owned);
+        super::zone::set_detail(turn.world, object, &name, &value);
+    }
+    Ok(())
+}
+
+fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let setting = find(turn)?;
+    let scope = scope(turn)?;
+    let Some(value) = turn.arguments.given("value").map(str::to_owned) else { return Ok(Outcome::Object(setting)) };
+    check_value(turn, setting, &value)?;
+    match scope {
+        Some(scope) => {
+            set_for(turn, setting, scope, Some(&value))?;
+            Ok(Outcome::Shown("configuration".to_owned(), shown(turn, setting, Some(scope)).to_string()))
+        }
+        None => {
+            turn.world.set(setting, "value", value);
+            Ok(Outcome::Object(setting))
+        }
+    }
 }
 
 fn reset(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let setting = find(turn)?;
-    let value: Datum = turn.world.string(setting, "defaultvalue").into();
-    turn.world.set(setting, "value", value);
+    if let Some(scope) = scope(turn)? {
+        set_for(turn, setting, scope, None)?;
+        return Ok(Outcome::Shown("configuration".to_owned(), shown(turn, setting, Some(scope)).to_string()));
+    }
+    match turn.world.text(setting, "defaultvalue").map(str::to_owned) {
+        Some(value) => turn.world.set(setting, "value", value),
+        None => turn.world.unset(setting, "value"),
+    }
     Ok(Outcome::Object(setting))
+}
+
+/// The details that machines and templates may have, with the values that they may take.
+fn detail_options(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let of_machines = matches!(turn.arguments.text("resourcetype"), Some("UserVm" | "Template" | "VirtualMachine" | "ISO" | "Iso"));
+    let mut keyboards = vec!["uk", "us", "jp", "fr"];
+    if !turn.world.is_old {
+        keyboards.push("es-latam");
+    }
+    let details =
+        if of_machines { json!({"keyboard": keyboards, "cpu.corespersocket": [], "rootdisksize": [], "UEFI": ["LEGACY", "SECURE"]}) } else { json!({}) };
+    Ok(Outcome::Shown("detailoptions".to_owned(), json!({"details": details}).to_string()))
+}
+
+/// Which cloud this is, signed for a user with his secret key.
+fn cloud_identifier(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let user = turn.target("userid")?;
+    let Some(server) = turn.world.rows(turn.world.kind("managementserver")).next() else { return Err(Refusal::internal("no management server")) };
+    let cloud = turn.world.derived_id(server, 0);
+    let pairs = [("cloudidentifier".to_owned(), cloud.clone())];
+    let signature = cloudstack_api::wire::signature(&pairs, turn.world.text(user, "secretkey").unwrap_or_default(), cloudstack_api::wire::Digest::Sha1);
+    Ok(Outcome::Shown("cloudidentifier".to_owned(), json!({"cloudidentifier": cloud, "signature": signature}).to_string()))
 }

@@ -22,8 +22,8 @@ use crate::{
 const CONTROL_NETWORK: u32 = 2;
 /// The parts of a router that are its NICs, in their order.
 const NICS: [u32; 3] = [11, 12, 13];
-/// How long the server believes in an agent that says nothing.
-const SILENCE: Duration = Duration::from_secs(780);
+/// How long a zone takes to notice that a system VM is missing.
+const NOTICE: Duration = Duration::from_secs(13);
 /// What a console proxy or secondary storage VM has while it runs.
 const WHILE_RUNNING: [&str; 6] = ["privateip", "privatemacaddress", "privatenetmask", "linklocalip", "linklocalmacaddress", "linklocalnetmask"];
 /// The states in which a router or system VM is on a host.
@@ -174,13 +174,68 @@ fn is_storage_vm(world: &World, vm: Handle) -> bool {
     world.text(vm, "systemvmtype") == Some("secondarystoragevm")
 }
 
-/// Whether the server hears the agent of a system VM; simulated ones say nothing after they have begun.
+/// The agent in a system VM, which is a host; simulated console proxies have none.
 fn agent_state(world: &World, vm: Handle, _: Viewer) -> Option<Shown> {
-    if !is_storage_vm(world, vm) {
-        return None;
+    let agent = world.referring("host", "systemvm", vm).next()?;
+    Some(Shown::Text(world.text(agent, "state").unwrap_or("Up").to_owned()))
+}
+
+/// Gives a system VM an agent, as the one of a zone's stores has.
+fn attach_agent(world: &mut World, vm: Handle) {
+    let fields: Vec<(&str, Datum)> = vec![
+        ("name", world.string(vm, "name").into()),
+        ("type", "SecondaryStorageVM".into()),
+        ("ipaddress", world.string(vm, "privateip").into()),
+        ("version", world.string(vm, "version").into()),
+        ("systemvm", vm.into()),
+        ("resourcestate", "Enabled".into()),
+    ];
+    let kind = world.kind("host");
+    let agent = world.insert(kind, None, &fields);
+    let server = world.rows(world.kind("managementserver")).next();
+    for (field, target) in [("zone", world.link(vm, "zone")), ("pod", world.link(vm, "pod")), ("managementserver", server)] {
+        if let Some(target) = target {
+            world.set(agent, field, target);
+        }
     }
-    let lost = world.flag(vm, "issilent") && world.now.as_secs() > world.created(vm) + SILENCE.as_secs();
-    Some(Shown::Text(if lost { "Disconnected" } else { "Up" }.to_owned()))
+}
+
+/// Tells admins of something that happened to a system VM.
+fn tell(world: &mut World, vm: Handle, what: &str) {
+    let (kind, called) =
+        if is_storage_vm(world, vm) { ((19, "ALERT.SERVICE.SSVM"), "Secondary Storage Vm") } else { ((10, "ALERT.SERVICE.CONSOLEPROXY"), "Console proxy") };
+    let zone = world.link(vm, "zone").map(|zone| world.string(zone, "name")).unwrap_or_default();
+    let (name, public, private) = (world.string(vm, "name"), world.string(vm, "publicip"), world.string(vm, "privateip"));
+    let text = format!("{called} {what} in zone [{zone}], VM [{name}], public IP [{public}], private IP [{private}].");
+    super::record::alert(world, kind, text);
+}
+
+/// Makes a system VM of a type: the first ones of a zone, or one that is missing.
+pub(crate) fn make(world: &mut World, kind: &str, fields: &[(&str, Datum)]) -> Handle {
+    let number = world.next("instance", 1);
+    let table = world.kind("systemvm");
+    let vm = world.insert(table, None, fields);
+    world.set(vm, "systemvmtype", kind);
+    let letter = if is_storage_vm(world, vm) { 's' } else { 'v' };
+    world.set(vm, "name", format!("{letter}-{number}-VM"));
+    if is_storage_vm(world, vm) {
+        attach_agent(world, vm);
+    }
+    tell(world, vm, "up");
+    vm
+}
+
+/// Starts a system VM anew, as servers do when its storage goes: its agent comes back as another one.
+pub(super) fn start_anew(world: &mut World, vm: Handle) {
+    let agents: Vec<Handle> = world.referring("host", "systemvm", vm).collect();
+    for agent in &agents {
+        world.set(*agent, "state", "Disconnected");
+        world.unset(*agent, "managementserver");
+    }
+    if !agents.is_empty() {
+        attach_agent(world, vm);
+    }
+    tell(world, vm, "up");
 }
 
 fn template(world: &World) -> Option<Handle> {
@@ -341,7 +396,12 @@ fn reboot(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if state(turn.world, vm) != "Running" {
         return Err(Refusal::failed(format!("{} is not running, so it cannot be rebooted", turn.world.string(vm, "name"))));
     }
-    Ok(turn.job(vm, WORK_MEDIUM, move |_| Ok(Outcome::Object(vm))))
+    Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
+        if turn.world.description(vm.kind).is_some_and(|kind| kind.word.as_ref() == "systemvm") {
+            tell(turn.world, vm, "is rebooted");
+        }
+        Ok(Outcome::Object(vm))
+    }))
 }
 
 fn rendered(turn: &Turn<'_>, vm: Handle) -> Map<String, Value> {
@@ -370,31 +430,29 @@ fn destroy_system_vm(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         let mut members = rendered(turn, vm);
         let gone = ["gateway", "publicip", "publicmacaddress", "publicnetmask", "activeviewersessions"];
         WHILE_RUNNING.iter().chain(&gone).for_each(|name| drop(members.remove(*name)));
-        turn.world.remove(vm);
-        turn.world.later(WORK_MEDIUM, move |world| succeed(world, vm));
+        let agents: Vec<Handle> = turn.world.referring("host", "systemvm", vm).collect();
+        agents.into_iter().chain([vm]).for_each(|row| turn.world.remove(row));
+        turn.world.later(NOTICE, move |world| succeed(world, vm));
         Ok(Outcome::Shown("systemvm".to_owned(), Value::Object(members).to_string()))
     }))
 }
 
 fn succeed(world: &mut World, old: Handle) {
-    let number = world.next("instance", 1);
-    let letter = if is_storage_vm(world, old) { 's' } else { 'v' };
-    let mut fields: Vec<(&str, Datum)> = vec![("name", format!("{letter}-{number}-VM").into())];
-    for name in ["systemvmtype", "gateway", "privateip", "linklocalip", "publicip", "version"] {
+    let is_on = world.link(old, "zone").is_some_and(|zone| world.is_alive(zone) && world.text(zone, "allocationstate") != Some("Disabled"));
+    let Some(host) = super::place::choose_host(world).filter(|_| is_on) else { return };
+    let kind = world.string(old, "systemvmtype");
+    let mut fields: Vec<(&str, Datum)> = vec![("host", host.into())];
+    for name in ["gateway", "privateip", "linklocalip", "publicip", "version"] {
         if let Some(text) = world.text(old, name) {
             fields.push((name, text.into()));
         }
     }
-    for name in ["zone", "pod", "template", "offering"] {
+    for name in ["zone", "pod", "pool", "template", "offering"] {
         if let Some(target) = world.link(old, name) {
             fields.push((name, target.into()));
         }
     }
-    if let Some(host) = super::place::choose_host(world) {
-        fields.push(("host", host.into()));
-    }
-    let kind = old.kind;
-    world.insert(kind, None, &fields);
+    make(world, &kind, &fields);
 }
 
 fn check_system_offering(turn: &Turn<'_>, offering: Handle, word: &str) -> Result<(), Refusal> {

@@ -70,11 +70,11 @@ pub(crate) fn seed(world: &mut World, server: &Server) {
     let scene = server.options.scene;
     roles(world, server);
     people(world, &server.options);
+    alerts(world);
     let places = places(world, &server.options.version(), scene);
     let wares = wares(world, places.zone, server);
     equip(world);
     settings(world, server);
-    alerts(world, places.zone);
     if scene == Scene::Bare {
         return;
     }
@@ -231,47 +231,26 @@ fn places(world: &mut World, version: &str, scene: Scene) -> Places {
             ("providername", "NFS".into()),
         ],
     );
-    system_vms(world, (zone, pod), &hosts, version, scene);
+    system_vms(world, (zone, pod), &hosts, version);
     Places { zone, hosts }
 }
 
-fn system_vms(world: &mut World, (zone, pod): (Handle, Handle), hosts: &[Handle], version: &str, scene: Scene) {
-    for (number, kind, letter) in [(1, "consoleproxy", 'v'), (2, "secondarystoragevm", 's')] {
-        let instance = world.next("instance", 1);
+fn system_vms(world: &mut World, (zone, pod): (Handle, Handle), hosts: &[Handle], version: &str) {
+    let pools: Vec<Handle> = world.rows(world.kind("storagepool")).collect();
+    // Where the disks of the second lie decides whether it starts anew when a pool is taken care of.
+    let second = if world.is_old { pools.first() } else { pools.last() };
+    for (number, kind, pool) in [(1, "consoleproxy", pools.first()), (2, "secondarystoragevm", second)] {
         let mut fields: Vec<(&str, Datum)> = vec![
-            ("systemvmtype", kind.into()),
             ("zone", zone.into()),
             ("pod", pod.into()),
-            ("name", format!("{letter}-{instance}-VM").into()),
             ("gateway", "192.168.2.1".into()),
             ("privateip", format!("172.16.15.{}", number + 1).into()),
             ("linklocalip", format!("169.254.0.{}", number + 1).into()),
             ("publicip", format!("192.168.2.{}", number + 1).into()),
             ("version", version.into()),
         ];
-        if let Some(host) = hosts.first() {
-            fields.push(("host", (*host).into()));
-        }
-        let vm = put(world, "systemvm", &fields);
-        if kind == "secondarystoragevm" {
-            world.set(vm, "issilent", scene == Scene::Bare);
-            let name = world.string(vm, "name");
-            let agent: [(&str, Datum); 8] = [
-                ("name", name.into()),
-                ("type", "SecondaryStorageVM".into()),
-                ("ipaddress", format!("172.16.15.{}", number + 1).into()),
-                ("zone", zone.into()),
-                ("pod", pod.into()),
-                ("version", version.into()),
-                ("systemvm", vm.into()),
-                ("resourcestate", "Enabled".into()),
-            ];
-            let agent = put(world, "host", &agent);
-            let server = world.rows(world.kind("managementserver")).next();
-            if let Some(server) = server {
-                world.set(agent, "managementserver", server);
-            }
-        }
+        fields.extend([("host", hosts.first()), ("pool", pool)].into_iter().filter_map(|(name, target)| Some((name, Datum::from(*target?)))));
+        seeding::system_vm(world, kind, &fields);
         if let Some(system) = account(world, "system")
             && let Some(address) = seeding::address(world, system)
         {
@@ -525,11 +504,12 @@ fn settings(world: &mut World, server: &Server) {
     }
 }
 
-fn alerts(world: &mut World, zone: Handle) {
-    let name = world.string(zone, "name");
-    let stamp = world.timestamp();
-    let text = format!("Console proxy up in zone [{name}], proxy [v-1-VM], public IP [192.168.2.2], private IP [172.16.15.2].");
-    put(world, "alert", &[("type", 10.into()), ("name", "ALERT.SERVICE.CONSOLEPROXY".into()), ("description", text.into()), ("sent", stamp.into())]);
+/// What a server tells of when it starts.
+fn alerts(world: &mut World) {
+    let started = "Management server node 127.0.0.1 is up";
+    for text in ["The network of management is not configured; its default is taken", started] {
+        seeding::alert(world, (14, "ALERT.MANAGEMENT"), text);
+    }
 }
 
 fn machines(world: &mut World, places: &Places, wares: &Wares) {

@@ -13,6 +13,8 @@ use crate::kind::Kind;
 const SHELVES: [(&str, &str); 2] = [("4.20", include_str!("../../data/shelf-4.20.jsonl")), ("4.22", include_str!("../../data/shelf-4.22.jsonl"))];
 /// What begins the head of a section.
 const HEAD: &str = "> ";
+/// What stands for no entity, where the reply has none or a noun has it.
+const NO_ENTITY: &str = "-";
 /// What stands for an id of our own.
 const FRESH: &str = "@fresh";
 /// What stands for the time at which the world began.
@@ -65,7 +67,7 @@ fn stock_section(world: &mut World, section: Section, catalog: &Catalog) {
         return;
     }
     let rows: Vec<Map<String, Value>> = section.rows.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    let kind = match world.known_kind(section.word).or_else(|| world.kind_of_entity(section.entity)) {
+    let kind = match world.known_kind(section.word).or_else(|| world.kind_of_entity(section.entity).filter(|_| section.entity != NO_ENTITY)) {
         Some(kind) => kind,
         None => new_kind(world, section, &rows, catalog),
     };
@@ -90,7 +92,7 @@ fn new_kind(world: &mut World, section: Section, rows: &[Map<String, Value>], ca
     let mut kind = Kind::of_fields(section.word, &resource, &fields, &mut |name| world.key(name));
     // What lies on the shelf belongs to the server, not to an account.
     kind.owned = false;
-    world.add_kind(kind, [section.entity].into_iter())
+    world.add_kind(kind, [section.entity].into_iter().filter(|entity| *entity != NO_ENTITY))
 }
 
 fn put(world: &mut World, kind: KindId, row: &Map<String, Value>, catalog: &Catalog) {
