@@ -114,11 +114,10 @@ pub(super) const TABLES: Tables = Tables {
         ("releaseDedicatedCluster", release),
         ("releaseDedicatedPod", release),
         ("releaseDedicatedZone", release),
-        // Disabling changes nothing where no host of the cluster had it enabled, and says so.
-        ("disableHAForCluster", |turn| {
-            let cluster = turn.target("clusterid")?;
-            Ok(turn.job(cluster, WORK_SHORT, |_| Ok(Outcome::Flat("{\"success\":false}".to_owned()))))
-        }),
+        ("enableHAForCluster", |turn| switch_place(turn, "clusterid", true)),
+        ("disableHAForCluster", |turn| switch_place(turn, "clusterid", false)),
+        ("enableHAForZone", |turn| switch_place(turn, "zoneid", true)),
+        ("disableHAForZone", |turn| switch_place(turn, "zoneid", false)),
         ("configureHAForHost", configure_ha),
         ("enableHAForHost", |turn| switch_ha(turn, true)),
         ("disableHAForHost", |turn| switch_ha(turn, false)),
@@ -204,6 +203,7 @@ fn dedicate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         let shown = json.into_text();
         // Two of the four commands answer with a list that has no name.
         Ok(match *argument {
+            "hostid" | "zoneid" if turn.world.is_old => Outcome::Shown("null".to_owned(), "{\"responses\":[{}]}".to_owned()),
             "hostid" | "zoneid" => Outcome::Shown("null".to_owned(), format!("{{\"responses\":[{shown}]}}")),
             _ => Outcome::Shown((*kind).to_owned(), shown),
         })
@@ -235,10 +235,19 @@ fn ha_members(turn: &Turn<'_>, host: Handle, more: &[(&str, Value)]) -> Outcome 
     let mut members = Map::new();
     members.insert("hostid".to_owned(), json!(turn.world.id(host)));
     members.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    if tells_status(turn) {
+    if tells_status(turn) || turn.command.name != "configureHAForHost" {
         members.insert("status".to_owned(), json!(true));
     }
     Outcome::Shown("hostha".to_owned(), Value::Object(members).to_string())
+}
+
+/// Switches the high availability of a cluster or a zone. Disabling says that it failed, and does it all the same.
+fn switch_place(turn: &mut Turn<'_>, argument: &str, on: bool) -> Result<Outcome, Refusal> {
+    let place = turn.target(argument)?;
+    Ok(turn.job(place, WORK_SHORT, move |turn| {
+        super::zone::set_detail(turn.world, place, "resourceHAEnabled", if on { "true" } else { "false" });
+        Ok(Outcome::Flat(format!("{{\"success\":{on}}}")))
+    }))
 }
 
 fn configure_ha(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -259,7 +268,8 @@ fn switch_ha(turn: &mut Turn<'_>, on: bool) -> Result<Outcome, Refusal> {
         if turn.world.text(host, "haprovider").is_none() {
             return Err(Refusal::failed("HA is not configured for the host. Please configure it before enabling or disabling"));
         }
-        turn.world.set(host, "haenabled", on);
+        // The older line says so and forgets it.
+        turn.world.set(host, "haenabled", on && tells_status(turn));
         Ok(ha_members(turn, host, &[("haenable", json!(on))]))
     }))
 }

@@ -5,7 +5,7 @@ use super::{
     recipe::{self, Put, Recipe, change, make, quietly, take},
 };
 use crate::{
-    kind::{ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, ID, Noun, PROJECT, PROJECT_ID, linked, own, own_or},
+    kind::{ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, ID, Noun, PROJECT, PROJECT_ID, Shown, computed, linked, own, own_or},
     refusal::Refusal,
     turn::{Outcome, Turn},
     world::{Handle, World},
@@ -74,7 +74,11 @@ pub(crate) const REGION_NOUN: Noun = Noun {
         own("name"),
         own("endpoint"),
         own_or("gslbserviceenabled", Constant::Flag(true)),
-        own_or("portableipserviceenabled", Constant::Flag(false)),
+        computed("portableipserviceenabled", |world, region, _| {
+            let number = world.number(region, "id");
+            let ranges = world.known_kind("portableiprange");
+            Some(Shown::Flag(ranges.is_some_and(|ranges| world.rows(ranges).any(|range| world.number(range, "regionid") == number))))
+        }),
     ],
 };
 
@@ -163,6 +167,9 @@ fn selector_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> 
     if known { Err(Refusal::invalid(format!("There is already a heuristic rule in the specified zone with the type [{kind}]."))) } else { Ok(()) }
 }
 
+/// The number of the region that a server is in.
+const LOCAL_REGION: i64 = 1;
+
 fn region(world: &World, number: i64) -> Option<Handle> {
     let kind = world.kind("region");
     world.rows(kind).find(|row| world.number(*row, "id") == number)
@@ -196,6 +203,9 @@ fn update_region(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 fn remove_region(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let region = known_region(turn)?;
+    if turn.world.number(region, "id") == LOCAL_REGION {
+        return Err(Refusal::internal("The region of this server cannot be removed"));
+    }
     turn.world.remove(region);
     Ok(Outcome::Success)
 }

@@ -39,6 +39,8 @@ pub(super) const TABLES: Tables = Tables {
         ("listVolumesUsageHistory", |turn| history(turn, "volume")),
         ("listDbMetrics", database),
         ("listUsageServerMetrics", usage),
+        ("generateUsageRecords", ask_for_usage),
+        ("readyForShutdown", ready),
         ("cloudianIsEnabled", |_| Ok(Outcome::Shown("cloudianisenabled".to_owned(), CLOUDIAN.to_owned()))),
         ("listHostTags", |turn| tags_on(turn, ("host", "hosttags"), "hostid")),
         ("listStorageTags", |turn| tags_on(turn, ("storagepool", "tags"), "poolid")),
@@ -162,13 +164,34 @@ fn usage(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(Outcome::Shown("usageMetrics".to_owned(), shown.to_string()))
 }
 
+fn ask_for_usage(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let server = turn.world.rows(turn.world.kind("managementserver")).next();
+    if let Some(server) = server {
+        let stamp = turn.world.timestamp();
+        turn.world.set(server, USAGE_HEARTBEAT, stamp);
+    }
+    Ok(Outcome::Success)
+}
+
+/// Whether the server could be shut down: nothing keeps it.
+fn ready(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let shown = json!({"readyforshutdown": true, "shutdowntriggered": false, "pendingjobscount": 0});
+    let shown = match turn.arguments.object("managementserverid") {
+        Some(server) => with(with(shown, "managementserverid", turn.world.id(server)), "state", turn.world.text(server, "state").unwrap_or("Up")),
+        None => shown,
+    };
+    Ok(Outcome::Shown("readyforshutdown".to_owned(), shown.to_string()))
+}
+
 /// The field of management servers with the time at which usage records were asked for.
 pub(super) const USAGE_HEARTBEAT: &str = "usageheartbeat";
 
 /// What was used over the last minutes.
 fn history(turn: &mut Turn<'_>, word: &str) -> Result<Outcome, Refusal> {
     let kind = turn.world.kind(word);
-    let rows = list::matching(turn, kind, &|_, _| true)?;
+    // Histories are told of all that somebody may see, without being asked for all.
+    let is_project = |owner: Handle| turn.world.link(owner, "project").is_some();
+    let rows = list::unscoped(turn, kind, &|world, row| turn.may_use(row) && !world.owner(row).is_some_and(is_project));
     let world = &*turn.world;
     let items = rows.iter().map(|row| {
         let name = world.text(*row, "instancename").or_else(|| world.text(*row, "name")).unwrap_or_default();

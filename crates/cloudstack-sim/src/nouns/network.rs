@@ -383,7 +383,7 @@ pub(crate) fn implement(world: &mut World, network: Handle) {
     if matches!(world.text(network, "state"), Some("Implemented" | "Setup")) {
         return;
     }
-    let vlan = VLAN_FIRST + world.next("vlan", 0) % VLANS;
+    let vlan = VLAN_FIRST + (VLANS / 2 + world.next("vlan", 0)) % VLANS;
     world.set(network, "state", "Implemented");
     world.set(network, "vlan", vlan.to_string());
     world.set(network, "broadcasturi", format!("vlan://{vlan}"));

@@ -12,7 +12,7 @@ use crate::{
     },
     list,
     refusal::Refusal,
-    turn::Turn,
+    turn::{Outcome, Turn},
     world::{Handle, World},
 };
 
@@ -150,7 +150,7 @@ pub(crate) const GROUP_NOUN: Noun = Noun {
 
 /// The filters of autoscaling.
 pub(super) const TABLES: Tables = Tables {
-    handlers: &[],
+    handlers: &[("listCounters", list_counters)],
     filters: &[
         ("condition", "policyid", |turn, condition| {
             turn.arguments.object("policyid").is_some_and(|policy| links(turn.world, policy, "conditions").contains(&condition))
@@ -166,6 +166,18 @@ pub(super) const TABLES: Tables = Tables {
         }),
     ],
 };
+
+/// Counters are counted by the page.
+fn list_counters(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let kind = turn.world.kind("counter");
+    Ok(match list::list(turn, kind)? {
+        Outcome::List(rows, _) => {
+            let shown = rows.len();
+            Outcome::List(rows, shown)
+        }
+        other => other,
+    })
+}
 
 /// The commands of autoscaling.
 pub(super) const RECIPES: &[Recipe] = &[

@@ -157,6 +157,10 @@ fn infrastructure(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         "imagestores": count("imagestore"), "backuprepositories": 0, "objectstores": 0, "systemvms": count("systemvm"), "routers": count("router"), "ilbvms": 0,
         "cpusockets": 0, "managementservers": count("managementserver"), "alerts": count("alert")
     });
+    let mut shown = shown;
+    if let Some(members) = shown.as_object_mut().filter(|_| turn.world.is_old) {
+        members.remove("backuprepositories");
+    }
     Ok(Outcome::Shown("infrastructure".to_owned(), shown.to_string()))
 }
 
@@ -179,9 +183,17 @@ fn reset_api_limit(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 }
 
 fn hypervisors(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let all = ["KVM", "VMware", "Hyperv", "XenServer", "Simulator", "LXC", "BareMetal", "Ovm3", "Custom"];
-    let used = turn.arguments.text("zoneid").is_some();
-    let names: Vec<&str> = all.into_iter().filter(|name| !used || *name == "Simulator").collect();
+    let mut names = vec!["KVM", "VMware", "XenServer", "Hyperv", "BareMetal", "Ovm", "LXC", "Ovm3"];
+    if !turn.world.is_old {
+        names.push("External");
+    }
+    // Of a zone, those that its clusters have.
+    if let Some(zone) = turn.arguments.object("zoneid") {
+        let mut used: Vec<&str> = turn.world.referring("cluster", "zone", zone).filter_map(|cluster| turn.world.text(cluster, "hypervisortype")).collect();
+        used.sort_unstable();
+        used.dedup();
+        names = used;
+    }
     let items: Vec<String> = names.iter().map(|name| format!("{{\"name\":\"{name}\"}}")).collect();
     Ok(Outcome::Rendered(items.join(","), items.len()))
 }

@@ -184,6 +184,7 @@ pub(crate) const VLAN_RANGE_NOUN: Noun = Noun {
         linked("physicalnetworkid", "physicalnetwork", "id"),
         flag("forsystemvms"),
         own("provider"),
+        computed("fornsx", |world, _, _| world.is_old.then_some(Shown::Flag(false))),
     ],
 };
 
@@ -207,6 +208,7 @@ pub(super) const TABLES: Tables = Tables {
         ("releasePublicIpRange", release_range),
         ("listVlanIpRanges", list_ranges),
         ("listGuestVlans", list_vlans),
+        ("listInternalLoadBalancerVMs", |_| Ok(Outcome::Rendered(String::new(), 0))),
     ],
     filters: &[
         ("physicalnetwork", "name", |turn, network| list::argument_contains(turn, "name", turn.world.text(network, "name"))),

@@ -647,11 +647,13 @@ fn update_cluster(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let cluster = turn.target("id")?;
     let hypervisor = hypervisor(turn)?;
     check_cluster(turn)?;
+    let before = turn.body(&Outcome::Object(cluster));
     if let Some(hypervisor) = hypervisor {
         turn.world.set(cluster, "hypervisortype", hypervisor);
     }
     CLUSTER_PUTS.iter().for_each(|put| recipe::apply(turn, cluster, *put));
-    Ok(Outcome::Object(cluster))
+    // The older line shows the cluster as it was.
+    Ok(if turn.world.is_old { Outcome::Flat(before) } else { Outcome::Object(cluster) })
 }
 
 fn delete_cluster(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
