@@ -240,6 +240,8 @@ pub(crate) fn choose(turn: &mut Turn<'_>, owner: Handle, zone: Handle) -> Result
         .world
         .owned(networks, owner)
         .filter(|network| turn.world.link(*network, "zone") == Some(zone) && turn.world.link(*network, "vpc").is_none())
+        // Nobody is put into a shared network without having asked for it.
+        .filter(|network| matches!(turn.world.text(*network, "type"), None | Some("Isolated")))
         .collect();
     match mine.as_slice() {
         [only] => Ok(vec![Wish { network: *only, address }]),

@@ -34,6 +34,10 @@ pub(crate) const NIC_NOUN: Noun = Noun {
         computed("secondaryip", further),
         always("extradhcpoption", Constant::Empty),
         own("deviceid"),
+        computed("vpcid", |world, nic, _| vpc(world, nic).map(|vpc| Shown::Text(world.id(vpc)))),
+        computed("vpcname", |world, nic, _| vpc(world, nic).map(|vpc| Shown::Text(world.string(vpc, "name")))),
+        computed("publicipid", |world, nic, _| public_address(world, nic).map(|address| Shown::Text(world.id(address)))),
+        computed("publicip", |world, nic, _| public_address(world, nic).map(|address| Shown::Text(world.string(address, "ipaddress")))),
     ],
 };
 
@@ -61,6 +65,17 @@ pub(super) const TABLES: Tables = Tables {
     ],
     filters: &[],
 };
+
+fn vpc(world: &World, nic: Handle) -> Option<Handle> {
+    world.link(world.link(nic, "network")?, "vpc")
+}
+
+/// The public address that stands for the machine in the NIC's network.
+fn public_address(world: &World, nic: Handle) -> Option<Handle> {
+    let address = vm::public_address(world, world.link(nic, "vm")?)?;
+    let network = world.link(address, "network").or_else(|| world.link(address, "associatednetwork"));
+    (network.is_none() || network == world.link(nic, "network")).then_some(address)
+}
 
 /// Where a NIC is on the wire. One whose machine was stopped is nowhere.
 fn uri(world: &World, nic: Handle, _: Viewer) -> Option<Shown> {

@@ -52,6 +52,7 @@ pub(crate) const SNAPSHOT_NOUN: Noun = Noun {
         own("state"),
         always("physicalsize", Constant::Number(0)),
         flag("revertable"),
+        computed("ostypeid", |world, snapshot, _| os_type(world, snapshot).map(|os| Shown::Text(world.id(os)))),
         own("virtualsize"),
         TAGS,
         HAS_ANNOTATIONS,
@@ -163,15 +164,18 @@ fn as_taken(turn: &Turn<'_>, snapshot: Handle) -> Outcome {
     turn.world.render(snapshot, turn.viewer(), &mut text);
     let mut shown: Map<String, Value> = serde_json::from_str(&text.into_text()).unwrap_or_default();
     shown.insert("snapshottype".to_owned(), json!(turn.world.text(snapshot, "intervaltype").unwrap_or("MANUAL")));
-    let volume = turn.world.link(snapshot, "volume");
-    let os = volume.and_then(|volume| turn.world.link(volume, "template")).and_then(|template| turn.world.link(template, "ostype"));
-    if let Some(os) = os {
-        shown.insert("ostypeid".to_owned(), json!(turn.world.id(os)));
+    if let Some(os) = os_type(turn.world, snapshot) {
         shown.insert("osdisplayname".to_owned(), json!(turn.world.string(os, "description")));
     }
     let tags = turn.world.tags.get(&snapshot).into_iter().flatten().map(|tag| json!({"key": tag.key, "value": tag.value}));
     shown.insert("tags".to_owned(), tags.collect());
     Outcome::Shown("snapshot".to_owned(), Value::Object(shown).to_string())
+}
+
+/// The OS on a snapshot of a machine's root disk.
+fn os_type(world: &World, snapshot: Handle) -> Option<Handle> {
+    let volume = world.link(snapshot, "volume").filter(|volume| world.text(*volume, "type") == Some("ROOT"))?;
+    world.link(world.link(volume, "vm")?, "ostype")
 }
 
 /// The name of a snapshot that was given none.

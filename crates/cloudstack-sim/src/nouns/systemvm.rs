@@ -142,7 +142,7 @@ pub(crate) const SYSTEM_VM_NOUN: Noun = Noun {
     ],
 };
 
-const CONTROL_STATE: Member = computed("hostcontrolstate", |world, vm, _| world.link(vm, "host").map(|_| Shown::Text("Enabled".to_owned())));
+const CONTROL_STATE: Member = computed("hostcontrolstate", super::vm::control_state);
 const HYPERVISOR: Member = computed("hypervisor", |world, vm, _| world.link(vm, "host").map(|_| Shown::Text("Simulator".to_owned())));
 
 /// The commands of routers and system VMs.

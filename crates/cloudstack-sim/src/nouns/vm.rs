@@ -65,7 +65,7 @@ const VIEW: &[Member] = &[
     linked("zonename", "zone", "name"),
     linked("hostid", "host", "id").root(),
     linked("hostname", "host", "name").root(),
-    computed("hostcontrolstate", |world, vm, _| world.link(vm, "host").map(|_| Shown::Text("Enabled".to_owned()))),
+    computed("hostcontrolstate", control_state),
     linked("templateid", "template", "id"),
     linked("templatename", "template", "name"),
     linked("templatetype", "template", "templatetype"),
@@ -77,6 +77,8 @@ const VIEW: &[Member] = &[
     linked("isodisplaytext", "iso", "displaytext"),
     linked("serviceofferingid", "offering", "id"),
     linked("serviceofferingname", "offering", "name"),
+    linked("diskofferingid", "diskoffering", "id"),
+    linked("diskofferingname", "diskoffering", "name"),
     own("cpunumber"),
     own("cpuspeed"),
     own("memory"),
@@ -91,8 +93,8 @@ const VIEW: &[Member] = &[
     computed("diskioread", |world, vm, _| running(world, vm, Shown::Number(0))),
     computed("diskiowrite", |world, vm, _| running(world, vm, Shown::Number(0))),
     linked("guestosid", "ostype", "id"),
-    own("bootmode"),
-    own("boottype"),
+    computed("bootmode", |world, vm, _| boot(world, vm).map(|(_, mode)| Shown::Text(mode))),
+    computed("boottype", |world, vm, _| boot(world, vm).map(|(kind, _)| Shown::Text(kind.to_owned()))),
     computed("rootdeviceid", |world, vm, _| (!world.flag(vm, "isdiskless")).then_some(Shown::Number(0))),
     computed("rootdevicetype", |world, vm, _| (!world.flag(vm, "isdiskless")).then(|| Shown::Text("ROOT".to_owned()))),
     always("securitygroup", Constant::Empty),
@@ -100,6 +102,8 @@ const VIEW: &[Member] = &[
     own("password"),
     own_or("hypervisor", Constant::Text("Simulator")),
     computed("ipaddress", address),
+    computed("publicipid", |world, vm, _| public_address(world, vm).map(|address| Shown::Text(world.id(address)))),
+    computed("publicip", |world, vm, _| public_address(world, vm).map(|address| Shown::Text(world.string(address, "ipaddress")))),
     own("instancename").root(),
     computed("details", details),
     always("readonlydetails", Constant::Text("dataDiskController,rootDiskController")).others(),
@@ -189,6 +193,32 @@ fn host_link(world: &World, vm: Handle, name: &str) -> Option<Handle> {
     world.link(world.link(vm, "host")?, name)
 }
 
+/// What can be done to a machine's host.
+pub(super) fn control_state(world: &World, vm: Handle, _: Viewer) -> Option<Shown> {
+    let host = world.link(vm, "host")?;
+    let word = match (world.text(host, "state"), world.text(host, "resourcestate")) {
+        (Some("Alert" | "Down" | "Disconnected"), _) => "Offline",
+        (_, Some("Maintenance" | "PrepareForMaintenance" | "ErrorInMaintenance" | "ErrorInPrepareForMaintenance")) => "Maintenance",
+        (_, None | Some("Enabled")) => "Enabled",
+        _ => "Disabled",
+    };
+    Some(Shown::Text(word.to_owned()))
+}
+
+/// How a machine boots, as far as servers tell: where a detail says so, or where there are no details at all.
+fn boot(world: &World, vm: Handle) -> Option<(&'static str, String)> {
+    let details = all_details(world, vm);
+    if let Some(mode) = details.get("UEFI").and_then(Value::as_str) {
+        return Some(("Uefi", mode.to_lowercase()));
+    }
+    details.is_empty().then(|| ("Bios", "legacy".to_owned()))
+}
+
+/// The public address that stands for a machine alone.
+pub(super) fn public_address(world: &World, vm: Handle) -> Option<Handle> {
+    world.referring("ipaddress", "vm", vm).find(|address| world.flag(*address, "isstaticnat"))
+}
+
 /// The NICs of a machine.
 pub(crate) fn nic_rows(world: &World, vm: Handle) -> &[Handle] {
     world.links(vm, "nics")
@@ -241,6 +271,9 @@ fn affinity(world: &World, vm: Handle, _: Viewer) -> Option<Shown> {
         json.open();
         json.member("id", &world.id(*group));
         json.member("name", world.text(*group, "name").unwrap_or_default());
+        if let Some(text) = world.text(*group, "description") {
+            json.member("description", text);
+        }
         if let Some(owner) = world.owner(*group) {
             json.member("account", world.text(owner, "name").unwrap_or_default());
         }
@@ -418,6 +451,10 @@ pub(super) fn deploy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if let Some(gib) = turn.arguments.text("rootdisksize") {
         details.insert("rootdisksize".to_owned(), gib.to_owned());
     }
+    if turn.arguments.text("boottype").is_some_and(|kind| kind.eq_ignore_ascii_case("uefi")) {
+        let mode = turn.arguments.text("bootmode").unwrap_or("LEGACY").to_uppercase();
+        details.insert("UEFI".to_owned(), mode);
+    }
     if let Some(keyboard) = turn.arguments.text("keyboard") {
         details.insert("keyboard".to_owned(), keyboard.to_owned());
     }
@@ -495,8 +532,14 @@ fn dress(turn: &mut Turn<'_>, vm: Handle, template: Handle) -> Result<(), Refusa
     if let Some(os) = turn.world.link(template, "ostype") {
         turn.world.set(vm, "ostype", os);
     }
-    if template.kind == turn.world.kind("iso") {
+    let root = if template.kind == turn.world.kind("iso") {
         turn.world.set(vm, "iso", template);
+        turn.arguments.object("diskofferingid")
+    } else {
+        turn.arguments.object("overridediskofferingid")
+    };
+    if let Some(offering) = root {
+        turn.world.set(vm, "diskoffering", offering);
     }
     if let Some(text) = turn.arguments.text("hypervisor").map(str::to_owned) {
         turn.world.set(vm, "hypervisor", text);
@@ -550,10 +593,6 @@ fn power_on(turn: &mut Turn<'_>, vm: Handle, first: bool) -> Result<(), Refusal>
     let Some(host) = host else { return Err(cannot_start(turn, vm, first)) };
     turn.world.set(vm, "state", "Running");
     turn.world.set(vm, "host", host);
-    if !first && !turn.world.flag(vm, "wasstarted") {
-        turn.world.set(vm, "bootmode", "legacy");
-        turn.world.set(vm, "boottype", "Bios");
-    }
     turn.world.set(vm, "wasstarted", true);
     let since = i64::try_from(turn.world.now.as_secs()).unwrap_or_default();
     turn.world.set(vm, "upsince", since);

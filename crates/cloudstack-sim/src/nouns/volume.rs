@@ -68,7 +68,7 @@ const VIEW: &[Member] = &[
     computed("serviceofferingid", |world, volume, _| world.link(volume, "offering").map(|offering| Shown::Text(World::internal_number(offering).to_string()))),
     linked("serviceofferingname", "offering", "name"),
     linked("serviceofferingdisplaytext", "offering", "displaytext"),
-    computed("isextractable", |world, volume, _| Some(Shown::Flag(world.text(volume, "type") != Some("ROOT")))),
+    computed("isextractable", is_extractable),
     always("displayvolume", Constant::Flag(true)).root(),
     own("path").root(),
     linked("storageid", "pool", "id").root(),
@@ -120,6 +120,12 @@ const DEVICES: [i64; 8] = [1, 2, 4, 5, 6, 7, 8, 9];
 /// The least and the most GiB of a custom disk.
 const CUSTOM_GIB: std::ops::RangeInclusive<i64> = 1..=1024;
 
+/// Root disks can be fetched if their template can.
+fn is_extractable(world: &World, volume: Handle, _: crate::kind::Viewer) -> Option<Shown> {
+    let template = world.link(volume, "template").filter(|_| world.text(volume, "type") == Some("ROOT"));
+    Some(Shown::Flag(template.is_none_or(|template| world.flag(template, "isextractable"))))
+}
+
 /// Whether a volume's input and output are measured.
 pub(super) fn is_measured(world: &World, volume: Handle) -> bool {
     world.link(volume, "vm").is_some() && world.link(volume, "pool").is_some()
@@ -142,27 +148,33 @@ fn hypervisor(world: &World, volume: Handle, _: crate::kind::Viewer) -> Option<S
 /// Makes the root disk of a machine, and its data disk where one was asked for.
 pub(crate) fn make_root(turn: &mut Turn<'_>, vm: Handle, template: Handle, number: u64) {
     let owner = turn.world.owner(vm);
-    let asked = turn.arguments.number("rootdisksize").map(|size| size * GIB);
+    let of_root = turn.world.link(vm, "diskoffering");
+    let offered = of_root.map(|offering| turn.arguments.number("size").unwrap_or_else(|| turn.world.number(offering, "disksize")));
+    let asked = turn.arguments.number("rootdisksize").or(offered).filter(|gib| *gib > 0).map(|gib| gib * GIB);
     let size = asked.or(Some(turn.world.number(template, "size")).filter(|size| *size > 0)).unwrap_or(ROOT_BYTES);
     let mut fields: Vec<(&str, Datum)> = vec![
         ("name", format!("ROOT-{number}").into()),
         ("type", "ROOT".into()),
         ("deviceid", 0.into()),
         ("vm", vm.into()),
-        ("template", template.into()),
         ("size", size.into()),
         ("state", "Allocated".into()),
     ];
-    for (field, from) in [("zone", "zone"), ("offering", "offering")] {
+    let is_iso = template.kind == turn.world.kind("iso");
+    if !is_iso {
+        fields.push(("template", template.into()));
+    }
+    let link = if of_root.is_some() { "diskoffering" } else { "offering" };
+    for (field, from) in [("zone", "zone"), (link, link)] {
         if let Some(target) = turn.world.link(vm, from) {
             fields.push((field, target.into()));
         }
     }
     let kind = turn.world.kind("volume");
     turn.world.insert(kind, owner, &fields);
-    let Some(offering) = turn.arguments.object("diskofferingid") else { return };
+    let Some(offering) = turn.arguments.object("diskofferingid").filter(|_| !is_iso) else { return };
     let gib = turn.arguments.number("size").unwrap_or_else(|| turn.world.number(offering, "disksize"));
-    let data: Vec<(&str, Datum)> = vec![
+    let mut data: Vec<(&str, Datum)> = vec![
         ("name", format!("DATA-{number}").into()),
         ("type", "DATADISK".into()),
         ("deviceid", 1.into()),
@@ -171,10 +183,10 @@ pub(crate) fn make_root(turn: &mut Turn<'_>, vm: Handle, template: Handle, numbe
         ("size", (gib * GIB).into()),
         ("state", "Allocated".into()),
     ];
-    let made = turn.world.insert(kind, owner, &data);
     if let Some(zone) = turn.world.link(vm, "zone") {
-        turn.world.set(made, "zone", zone);
+        data.push(("zone", zone.into()));
     }
+    turn.world.insert(kind, owner, &data);
 }
 
 /// Gives a machine a new root disk from its template. The old one stays for a while, detached and destroyed.
