@@ -316,6 +316,15 @@ pub(crate) struct Demand {
     pub(crate) together: Vec<Handle>,
     /// How many CPUs it has, and how much memory in MiB.
     pub(crate) size: (i64, i64),
+    /// The cluster that is tried before the others, while its hosts have memory left.
+    pub(crate) first: Option<Handle>,
+}
+
+/// The clusters in which servers look for room first: for machines that start as they are made, and for those that were
+/// made stopped.
+pub(crate) fn first_clusters(world: &World) -> (Option<Handle>, Option<Handle>) {
+    let clusters = || world.rows(world.kind("cluster")).filter(|cluster| matches!(world.text(*cluster, "allocationstate"), None | Some("Enabled")));
+    (clusters().next(), clusters().next_back())
 }
 
 /// A host for a machine: one after the other of those that fit.
@@ -328,7 +337,15 @@ pub(crate) fn host_for(world: &mut World, demand: &Demand) -> Option<Handle> {
             && demand.size.0 <= world.number(*host, "cpunumber")
             && demand.size.1 * MIB <= world.number(*host, "memorytotal")
     };
-    let hosts: Vec<Handle> = usable_hosts(world).into_iter().filter(fits).collect();
+    let mut hosts: Vec<Handle> = usable_hosts(world).into_iter().filter(fits).collect();
+    let has_room = |host: &Handle| (allocated(world, *host, "memory") + demand.size.1) * MIB <= world.number(*host, "memorytotal");
+    let first: Vec<Handle> = match demand.first {
+        Some(cluster) => hosts.iter().copied().filter(|host| world.link(*host, "cluster") == Some(cluster)).filter(has_room).collect(),
+        None => Vec::new(),
+    };
+    if !first.is_empty() {
+        hosts = first;
+    }
     let turn = usize::try_from(world.next("host", 0)).unwrap_or(0);
     turn.checked_rem(hosts.len()).and_then(|at| hosts.get(at)).copied()
 }

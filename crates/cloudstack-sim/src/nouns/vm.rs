@@ -561,7 +561,7 @@ fn dress(turn: &mut Turn<'_>, vm: Handle, template: Handle) -> Result<(), Refusa
 }
 
 /// What a machine asks of its host: what the call says, and what its affinity groups demand.
-fn demand(turn: &Turn<'_>, vm: Handle) -> super::place::Demand {
+fn demand(turn: &Turn<'_>, vm: Handle, is_new: bool) -> super::place::Demand {
     let world = &*turn.world;
     let within = [("pod", "podid"), ("cluster", "clusterid")];
     let mut demand = super::place::Demand {
@@ -570,6 +570,11 @@ fn demand(turn: &Turn<'_>, vm: Handle) -> super::place::Demand {
         size: (world.number(vm, "cpunumber"), world.number(vm, "memory")),
         ..Default::default()
     };
+    // Disks that are on the storage of a cluster keep their machine there.
+    let home = world.referring("volume", "vm", vm).find_map(|volume| world.link(volume, "cluster"));
+    demand.within.extend(home.map(|cluster| ("cluster", cluster)));
+    let (for_new, for_old) = super::place::first_clusters(world);
+    demand.first = if is_new { for_new } else { for_old };
     for group in affinity_rows(world, vm) {
         let others = world.rows(vm_kind(world)).filter(|other| *other != vm && affinity_rows(world, *other).contains(group));
         let hosts = others.filter_map(|other| world.link(other, "host"));
@@ -588,7 +593,7 @@ fn vm_kind(world: &World) -> crate::world::KindId {
 
 /// Lets a machine run: on a host, in its networks, with its volumes.
 fn power_on(turn: &mut Turn<'_>, vm: Handle, first: bool) -> Result<(), Refusal> {
-    let demand = demand(turn, vm);
+    let demand = demand(turn, vm, first);
     let host = super::place::host_for(turn.world, &demand);
     let Some(host) = host else { return Err(cannot_start(turn, vm, first)) };
     turn.world.set(vm, "state", "Running");

@@ -56,7 +56,8 @@ fn an_expunged_machine_is_gone_with_its_root_disk_and_its_data_disk_stays() {
     job(&cloud, "dev", "destroyVirtualMachine", &[("id", &vm), ("expunge", "true")]);
     let (status, text) = refused(&cloud, "dev", "startVirtualMachine", &[("id", &vm)]);
     assert_eq!(status, 431);
-    assert!(text.contains("entity does not exist"), "{text}");
+    assert!(text.starts_with("Unable to find UUID for id"), "{text}");
+    assert_eq!(ok(&cloud, "dev", "listVirtualMachines", &[("id", &vm)]), json!({}));
     let left = ok(&cloud, "dev", "listVolumes", &[("id", &volume)]);
     assert_eq!(left["volume"][0].get("virtualmachineid"), None);
     assert_eq!(ok(&cloud, "dev", "deleteVolume", &[("id", &volume)]), json!({"success": true}));
@@ -139,4 +140,48 @@ fn new_keys_replace_the_old_ones_at_once() {
     let user = id_of(&cloud, "qa", "listUsers", &[]);
     ok(&cloud, "qa", "registerUserKeys", &[("id", &user)]);
     assert_eq!(call(&cloud, "qa", "listZones", &[]).0, 401);
+}
+
+#[test]
+fn what_refuses_a_job_while_it_works_ends_the_job_and_what_makes_something_is_refused_at_once() {
+    let cloud = fresh();
+    let vm = deploy(&cloud, "dev", "shop-3");
+    let late = call(&cloud, "dev", "resetSSHKeyForVirtualMachine", &[("id", &vm), ("keypair", "nobodys")]);
+    assert_eq!(late.0, 200, "{late:?}");
+    assert_eq!(refused(&cloud, "dev", "resetSSHKeyForVirtualMachine", &[("id", &vm), ("keypair", "nobodys")]).0, 431);
+    let offering = id_of(&cloud, "dev", "listDiskOfferings", &[("name", "Custom")]);
+    assert_eq!(call(&cloud, "dev", "createVolume", &[("name", "d"), ("diskofferingid", &offering)]).0, 431);
+}
+
+#[test]
+fn a_policy_of_the_same_interval_is_changed_and_keeps_its_id() {
+    let cloud = fresh();
+    let vm = deploy(&cloud, "dev", "shop-4");
+    let volume = id_of(&cloud, "dev", "listVolumes", &[("virtualmachineid", &vm)]);
+    let make = |schedule: &str| {
+        let arguments = [("volumeid", volume.as_str()), ("intervaltype", "DAILY"), ("schedule", schedule), ("timezone", "Europe/Berlin"), ("maxsnaps", "3")];
+        ok(&cloud, "dev", "createSnapshotPolicy", &arguments)["snapshotpolicy"].clone()
+    };
+    let (first, second) = (make("30:02"), make("45:03"));
+    assert_eq!(first["id"], second["id"]);
+    assert_eq!(second["schedule"], "45:03");
+    assert_eq!(ok(&cloud, "dev", "listSnapshotPolicies", &[("volumeid", &volume)])["count"], 1);
+}
+
+#[test]
+fn a_template_is_seen_by_those_it_is_shared_with_and_by_nobody_else() {
+    let cloud = fresh();
+    let vm = deploy(&cloud, "dev", "shop-5");
+    let volume = id_of(&cloud, "dev", "listVolumes", &[("virtualmachineid", &vm)]);
+    let os = id_of(&cloud, "dev", "listOsTypes", &[("page", "1"), ("pagesize", "1")]);
+    assert_eq!(refused(&cloud, "dev", "createTemplate", &[("name", "golden"), ("ostypeid", &os), ("volumeid", &volume)]).0, 530);
+    job(&cloud, "dev", "stopVirtualMachine", &[("id", &vm)]);
+    let made = ok(&cloud, "dev", "createTemplate", &[("name", "golden"), ("ostypeid", &os), ("volumeid", &volume)]);
+    let template = made["id"].as_str().unwrap().to_owned();
+    assert_eq!(refused(&cloud, "qa", "listTemplates", &[("templatefilter", "executable"), ("id", &template)]).0, 531);
+    ok(&cloud, "dev", "updateTemplatePermissions", &[("id", &template), ("op", "add"), ("accounts", "qa")]);
+    assert_eq!(ok(&cloud, "qa", "listTemplates", &[("templatefilter", "sharedexecutable")])["template"][0]["name"], "golden");
+    let names = ok(&cloud, "dev", "listTemplatePermissions", &[("id", &template)])["templatepermission"]["account"].clone();
+    assert_eq!(names, json!(["qa", "dev"]));
+    assert_eq!(ok(&cloud, "globex-user", "listTemplates", &[("templatefilter", "shared")]), json!({}));
 }

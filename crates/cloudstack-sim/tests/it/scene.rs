@@ -80,8 +80,15 @@ pub(crate) fn ok(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &s
     body
 }
 
+/// How a call is refused, at once or by the job that it starts.
 pub(crate) fn refused(cloud: &Cloud, who: &str, command: &str, arguments: &[(&str, &str)]) -> (u16, String) {
     let (status, _, body) = call(cloud, who, command, arguments);
+    if let Some(job) = body["jobid"].as_str() {
+        let ended = ok(cloud, who, "queryAsyncJobResult", &[("jobid", job)]);
+        assert_eq!(ended["jobstatus"], 2, "{command} {arguments:?}: {ended}");
+        let code = ended["jobresultcode"].as_u64().and_then(|code| u16::try_from(code).ok()).unwrap();
+        return (code, ended["jobresult"]["errortext"].as_str().unwrap().to_owned());
+    }
     assert_ne!(status, 200, "{command} {arguments:?}: {body}");
     assert_eq!(body["errorcode"], status);
     (status, body["errortext"].as_str().unwrap().to_owned())
