@@ -1,3 +1,8 @@
+# Terraform's own provider against the embedded cloud: network, template, machine, disk, address and its rules.
+#
+# cloudstack-mcp simulate & eval "$(cloudstack-mcp simulate --print-env)"; terraform init; terraform apply; terraform plan -detailed-exitcode; terraform destroy
+# Tried with Terraform 1.11.4 and the provider's sources of 2026-08-19: all is made, a second plan finds nothing to change, all is destroyed.
+
 terraform {
   required_providers {
     cloudstack = { source = "cloudstack/cloudstack" }
@@ -12,12 +17,12 @@ resource "cloudstack_network" "lab" {
   zone             = "zone-1"
 }
 resource "cloudstack_template" "image" {
-  name        = "tf-image"
-  format      = "VHD"
-  hypervisor  = "Simulator"
-  os_type     = "CentOS 5.6 (64-bit)"
-  url         = "http://images.example/tf.vhd"
-  zone        = "zone-1"
+  name             = "tf-image"
+  format           = "VHD"
+  hypervisor       = "Simulator"
+  os_type          = "CentOS 5.6 (64-bit)"
+  url              = "http://images.example/tf.vhd"
+  zone             = "zone-1"
   is_ready_timeout = 60
 }
 resource "cloudstack_instance" "web" {

@@ -68,7 +68,7 @@ struct Held {
     /// The trouble.
     cause: u64,
     job: String,
-    pending: Pending,
+    pending: Box<Pending>,
     takes: Duration,
 }
 
@@ -88,6 +88,8 @@ pub(crate) enum Chore {
     EndDownload,
     /// A silent host is held for dead.
     BuryHost,
+    /// An invitation to a project expires.
+    ExpireInvitation,
 }
 
 impl Chore {
@@ -96,15 +98,16 @@ impl Chore {
             Self::ExpungeMachine => nouns::expunge_due(world, object),
             Self::EndDownload => nouns::arrive(world, object),
             Self::BuryHost => trouble::bury(world, object),
+            Self::ExpireInvitation => nouns::expire_invitation(world, object),
         }
     }
 }
 
-/// Something that is over before the next call is answered.
+/// Something that happens within moments. An export lets time run until it is over.
 type Moment = Box<dyn FnOnce(&mut World) + Send>;
 
 enum Task {
-    Job(String, Pending),
+    Job(String, Box<Pending>),
     Chore(Chore, Handle),
     Moment(Moment),
 }
@@ -254,11 +257,18 @@ impl World {
         self.jobs.by_id.values().filter(|job| job.ending.is_none()).count()
     }
 
-    /// Does everything that is due.
+    /// Does everything that is due, each thing at its time: it must not matter who looks first.
     pub(crate) fn settle(&mut self, server: &Server) {
         let now = self.now;
-        while let Some(entry) = self.jobs.tasks.first_entry().filter(|entry| entry.key().0 <= now) {
-            let ((due, _), task) = entry.remove_entry();
+        loop {
+            let task = self.jobs.tasks.first_key_value().map(|((due, _), _)| *due).filter(|due| *due <= now);
+            let scheduled = nouns::first_due(self).filter(|(due, _)| *due <= now && task.is_none_or(|task| *due < task));
+            if let Some((due, schedule)) = scheduled {
+                self.now = due;
+                nouns::keep_time(self, schedule);
+                continue;
+            }
+            let Some(((due, _), task)) = task.and_then(|_| self.jobs.tasks.pop_first()) else { break };
             self.now = due;
             match task {
                 Task::Chore(chore, object) => chore.run(self, object),
@@ -267,12 +277,11 @@ impl World {
             }
         }
         self.now = now;
-        nouns::keep_time(self);
     }
 
-    fn finish_job(&mut self, id: &str, pending: Pending, server: &Server) {
+    fn finish_job(&mut self, id: &str, pending: Box<Pending>, server: &Server) {
         let Some((caller, command)) = self.jobs.by_id.get(id).map(|job| (job.caller, Arc::clone(&job.command))) else { return };
-        let Pending { finish, arguments, event, burden, queue: _ } = pending;
+        let Pending { finish, arguments, event, burden, queue: _ } = *pending;
         let mut turn = Turn { world: self, caller, command, arguments, server, by_get: false };
         let outcome = match trouble::hindered(&mut turn, burden) {
             Some(refusal) => Err(refusal),
@@ -330,7 +339,7 @@ impl World {
     }
 
     /// Puts a job behind the others on its object.
-    fn queue(&mut self, job: String, pending: Pending, takes: Duration) {
+    fn queue(&mut self, job: String, pending: Box<Pending>, takes: Duration) {
         let now = self.now;
         let jobs = &mut self.jobs;
         let free = pending.queue.and_then(|queue| jobs.busy_until.get(&queue).copied()).unwrap_or(now);
@@ -407,7 +416,7 @@ pub(crate) fn start(turn: &mut Turn<'_>, work: Work) -> Result<Outcome, Refusal>
     jobs.order.push(id.clone());
     jobs.by_id.insert(id.clone(), job);
     let burden = Burden { subject: work.subject, makes: work.id.is_some() };
-    let pending = Pending { finish: work.finish, arguments: turn.arguments.clone(), event, burden, queue: work.queue };
+    let pending = Box::new(Pending { finish: work.finish, arguments: turn.arguments.clone(), event, burden, queue: work.queue });
     match turn.world.cause_of_wait(&turn.command.name, work.queue) {
         Some(cause) => turn.world.jobs.held.push(Held { cause, job: id.clone(), pending, takes }),
         None => turn.world.queue(id.clone(), pending, takes),

@@ -22,8 +22,8 @@ use crate::{cloud::Cloud, error::Error, trouble::Trouble};
 const BODY_BYTES_MAX: usize = 65_536;
 /// The longest world that is taken.
 const WORLD_BYTES_MAX: usize = 1 << 30;
-/// How far time is moved at once at most: ten years.
-const SKIP_SECONDS_MAX: u64 = 315_360_000;
+/// How far time is moved at once at most: a year.
+const SKIP_SECONDS_MAX: u64 = 31_536_000;
 /// The path of the world as a whole.
 const WORLD: &str = "world";
 /// Where it is.

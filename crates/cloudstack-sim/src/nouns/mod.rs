@@ -81,7 +81,8 @@ pub(crate) use self::{
     image::{arrive, is_shared_with},
     network::{implement, is_open_to},
     place::choose_host,
-    schedule::keep_time,
+    project::expire_invitation,
+    schedule::{first_due, keep_time},
     tenancy::account_named,
     vm::{expunge_due, fall, instance_name, power_off},
 };

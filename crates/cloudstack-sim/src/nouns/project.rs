@@ -17,6 +17,7 @@ use super::{
     tenancy,
 };
 use crate::{
+    jobs::Chore,
     kind::{CREATED, Constant, ID, Noun, Shown, TAGS, Viewer, always, computed, linked, own, own_or, several},
     list::{self, Page, Scope},
     refusal::Refusal,
@@ -699,12 +700,15 @@ fn invite(
         world.set(row, "email", email);
         world.set(row, "token", token);
     }
-    world.later(INVITATION_LIFE, move |world| {
-        if world.text(row, "state") == Some("Pending") {
-            world.set(row, "state", "Expired");
-        }
-    });
+    world.due(INVITATION_LIFE, Chore::ExpireInvitation, row);
     Ok(Outcome::Success)
+}
+
+/// An invitation that nobody answered expires.
+pub(crate) fn expire_invitation(world: &mut World, invitation: Handle) {
+    if world.text(invitation, "state") == Some("Pending") {
+        world.set(invitation, "state", "Expired");
+    }
 }
 
 fn list_invitations(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

@@ -1,7 +1,9 @@
 //! When machines start and stop by themselves.
 //!
-//! A schedule knows the next time at which it is due; whoever looks at the world after that time finds it done. Of several
-//! times that passed unseen one counts. Time zones with names are taken for UTC.
+//! A schedule knows the next time at which it is due; whoever looks at the world after that time finds it done,
+//! at its time, however many times passed unseen. Time zones with names are taken for UTC.
+
+use std::time::Duration;
 
 use time::OffsetDateTime;
 
@@ -59,7 +61,7 @@ pub(super) const RECIPES: &[Recipe] = &[
     make("createVMSchedule", NOUN.word, PUTS).owned_through("virtualmachineid").checked(is_right).then(|turn, schedule| {
         if turn.world.text(schedule, "startdate").is_none() {
             // Without a start of its own a schedule begins with the next minute.
-            let next = turn.world.now + std::time::Duration::from_secs(60);
+            let next = turn.world.now + Duration::from_secs(60);
             turn.world.set(schedule, "startdate", cloudstack_api::clock::timestamp(next));
         }
         wind(turn.world, schedule);
@@ -168,22 +170,25 @@ fn wind(world: &mut World, schedule: Handle) {
     }
 }
 
-/// Does what schedules say for the time that has come.
-pub(crate) fn keep_time(world: &mut World) {
-    let now = i64::try_from(world.now.as_secs()).unwrap_or(i64::MAX);
-    let is_due = |schedule: &Handle| {
-        matches!(world.field(*schedule, NEXT), Some(Content::Number(due)) if due <= now)
-            && world.field(*schedule, "enabled") != Some(Content::Flag(false))
-            && world.link(*schedule, "vm").is_some_and(|vm| world.is_alive(vm))
+/// The schedule that is due first, and when.
+pub(crate) fn first_due(world: &World) -> Option<(Duration, Handle)> {
+    let due = |schedule: Handle| match world.field(schedule, NEXT) {
+        Some(Content::Number(due)) => u64::try_from(due).ok().map(|due| (Duration::from_secs(due), schedule)),
+        _ => None,
     };
-    let due: Vec<Handle> = world.rows(world.kind(NOUN.word)).filter(is_due).collect();
-    for schedule in due {
-        let action = world.string(schedule, "action");
-        if let Some(vm) = world.link(schedule, "vm") {
-            act(world, vm, &action);
-        }
-        wind(world, schedule);
+    let works = |schedule: &Handle| {
+        world.field(*schedule, "enabled") != Some(Content::Flag(false)) && world.link(*schedule, "vm").is_some_and(|vm| world.is_alive(vm))
+    };
+    world.rows(world.kind(NOUN.word)).filter(works).filter_map(due).min()
+}
+
+/// Does what a schedule says for the time that has come.
+pub(crate) fn keep_time(world: &mut World, schedule: Handle) {
+    let action = world.string(schedule, "action");
+    if let Some(vm) = world.link(schedule, "vm") {
+        act(world, vm, &action);
     }
+    wind(world, schedule);
 }
 
 fn act(world: &mut World, vm: Handle, action: &str) {

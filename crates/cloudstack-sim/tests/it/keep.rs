@@ -110,6 +110,27 @@ fn jobs_time_troubles_and_sessions_go_on_where_they_were() {
 }
 
 #[test]
+fn it_does_not_matter_when_somebody_looked() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("state");
+    let (cloud, _) = open(slow(), &path);
+    let vm = id_of(&cloud, "dev", "listVirtualMachines", &[("name", "web-1")]);
+    let schedule = [("virtualmachineid", vm.as_str()), ("action", "REBOOT"), ("schedule", "* * * * *"), ("timezone", "UTC"), ("enabled", "true")];
+    ok(&cloud, "dev", "createVMSchedule", &schedule);
+    deploy(&cloud, "looked-at");
+    for _ in 0..30 {
+        cloud.advance(Duration::from_secs(7));
+        ok(&cloud, "dev", "listEvents", &[]);
+    }
+    ok(&cloud, "dev", "createSSHKeyPair", &[("name", "last")]);
+    let before = shown(&cloud);
+    drop(cloud);
+    let (cloud, recovery) = open(slow(), &path);
+    assert_eq!(recovery.differing, 0);
+    check_same(&before, &shown(&cloud));
+}
+
+#[test]
 fn throttled_calls_are_not_done_when_the_journal_is() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("state");
