@@ -283,7 +283,7 @@ impl World {
         let Some((caller, command)) = self.jobs.by_id.get(id).map(|job| (job.caller, Arc::clone(&job.command))) else { return };
         let Pending { finish, arguments, event, burden, queue: _ } = *pending;
         let mut turn = Turn { world: self, caller, command, arguments, server, by_get: false };
-        let outcome = match trouble::hindered(&mut turn, burden) {
+        let outcome = match nouns::hindered(&mut turn, burden) {
             Some(refusal) => Err(refusal),
             None => finish(&mut turn),
         };

@@ -198,9 +198,14 @@ impl Cloud {
     /// The answer, once what it tells of is on the disk.
     pub(crate) fn made_durable(&self, answer: WireAnswer, ticket: Ticket) -> WireAnswer {
         let Some(journal) = &self.inner.journal else { return answer };
-        let kept = journal.settle(ticket).and_then(|()| if journal.has_grown() { self.compact() } else { Ok(()) });
-        match kept {
-            Ok(()) => answer,
+        match journal.settle(ticket) {
+            Ok(()) => {
+                if journal.has_grown() {
+                    // The deed is on the disk; that the file stays long is told when it cannot be written at all.
+                    drop(self.compact());
+                }
+                answer
+            }
             Err(error) => WireAnswer { status: NOT_KEPT, headers: vec![("content-type", "text/plain;charset=utf-8".to_owned())], body: error.to_string() },
         }
     }

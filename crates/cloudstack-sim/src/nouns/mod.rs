@@ -22,6 +22,7 @@ mod drs;
 mod extension;
 mod gpu;
 mod guard;
+mod hindrance;
 mod guest_os;
 mod host;
 mod image;
@@ -78,13 +79,14 @@ use crate::{
 };
 
 pub(crate) use self::{
+    hindrance::hindered,
     image::{arrive, is_shared_with},
     network::{implement, is_open_to},
     place::choose_host,
     project::expire_invitation,
     schedule::{first_due, keep_time},
     tenancy::account_named,
-    vm::{expunge_due, fall, instance_name, power_off},
+    vm::{expunge_due, instance_name, power_off},
 };
 
 /// Whether a row passes an argument of a list.

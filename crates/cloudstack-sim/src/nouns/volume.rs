@@ -7,7 +7,6 @@ use crate::{
         always, computed, flag, linked, own,
     },
     refusal::Refusal,
-    trouble,
     turn::{Outcome, Turn, WORK_SHORT},
     world::{Datum, Handle, World},
 };
@@ -248,7 +247,7 @@ pub(crate) fn place(world: &mut World, volume: Handle) {
         let cluster = world.link(volume, "vm").and_then(|vm| world.link(vm, "host")).and_then(|host| world.link(host, "cluster"));
         let usable = |pool: &Handle| {
             matches!(world.text(*pool, "state"), None | Some("Up"))
-                && !trouble::is_full(world, *pool)
+                && !super::hindrance::is_full(world, *pool)
                 && cluster.is_none_or(|cluster| world.link(*pool, "cluster").is_none_or(|of| of == cluster))
         };
         let up: Vec<Handle> = world.rows(pools).filter(usable).collect();

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::{
-    effect::{Burden, bury, hindered, is_full},
+    effect::{Burden, FULL, STUCK, bury},
     throttle::Throttle,
 };
 use crate::{error::Error, refusal::Refusal, turn::Server, world::World};
@@ -23,7 +23,7 @@ pub const SLOW_MAX: Duration = Duration::from_secs(300);
 /// The codes that jobs fail with on real servers.
 const JOB_CODES: [u16; 2] = [431, 530];
 /// What a failure says if it was not told what to say.
-const FAILURE_TEXT: &str = "Simulated failure";
+pub(crate) const FAILURE_TEXT: &str = "Simulated failure";
 
 /// Something that goes wrong. In JSON its name is in `kind`, in kebab case, and its fields stand beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,7 +225,7 @@ impl Troubles {
     }
 
     /// How a job of this command fails.
-    fn fails_job(&mut self, command: &str) -> Option<Failure> {
+    pub(crate) fn fails_job(&mut self, command: &str) -> Option<Failure> {
         match self.meet(|trouble| matches!(trouble, Trouble::JobFails(_)) && Self::is_for(trouble, command))?.trouble {
             Trouble::JobFails(failure) => Some(failure),
             _ => None,
