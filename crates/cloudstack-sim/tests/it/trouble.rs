@@ -206,6 +206,30 @@ async fn the_administrative_endpoint_makes_and_lifts_trouble_for_programs_on_thi
 }
 
 #[tokio::test]
+async fn the_administrative_endpoint_moves_time_and_carries_worlds() {
+    let cloud = slow();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let stop = CancellationToken::new();
+    let server = tokio::spawn(serve_with(cloud.clone(), listener, Gate::Loopback, stop.clone()));
+    let local = "Host: 127.0.0.1:8080\r\n";
+    let (_, _, before) = exchange(&address, asked("GET", "/sandbox/world", local, "")).await;
+    let vm = id_of(&cloud, "dev", "listVirtualMachines", &[("name", "web-1")]);
+    let stopping = ok(&cloud, "dev", "stopVirtualMachine", &[("id", &vm)]);
+    let poll = || ok(&cloud, "dev", "queryAsyncJobResult", &[("jobid", stopping["jobid"].as_str().unwrap())])["jobstatus"].clone();
+    assert_eq!(poll(), 0);
+    assert_eq!(exchange(&address, asked("POST", "/sandbox/time", local, r#"{"seconds":60}"#)).await.0, 204);
+    assert_eq!((poll(), machine(&cloud, "web-1")["state"].clone()), (json!(1), json!("Stopped")));
+    assert_eq!(exchange(&address, asked("PUT", "/sandbox/world", local, &before)).await.0, 204);
+    assert_eq!(machine(&cloud, "web-1")["state"], "Running");
+    for (path, body, expected) in [("/sandbox/time", r#"{"seconds":-1}"#, 400), ("/sandbox/time", "{}", 400), ("/sandbox/world", "{}", 405)] {
+        assert_eq!(exchange(&address, asked("POST", path, local, body)).await.0, expected, "{path} {body}");
+    }
+    stop.cancel();
+    server.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_gate_with_a_token_asks_for_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
