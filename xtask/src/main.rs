@@ -8,6 +8,7 @@ mod ci;
 mod docs;
 mod replay;
 mod routing;
+mod search;
 mod tidy;
 mod workspace;
 
@@ -26,6 +27,7 @@ usage: cargo xtask TASK
   ci                                      the steps of .ci/run that need nothing but Rust
   docs [--check]                          write the generated documentation, or say what is out of date
   routing [--misses]                      how well the search finds the commands of the golden set
+  search                                  write the search index (`catalog/search.bin`) from the catalog's words
   replay RELEASE DIR… [--output json] [--only SCENARIO] [--differences N]
                                           plays recordings of a real server against the embedded cloud
   replay reduce | ratchet                 makes the test data from ../shared/recordings; renews the lists of differences
@@ -58,6 +60,7 @@ fn run(words: &[&str]) -> Done {
         ["docs", "--check"] => docs::run(Mode::Check),
         ["routing"] => routing::print(false),
         ["routing", "--misses"] => routing::print(true),
+        ["search"] => search::write(),
         ["replay", words @ ..] => replay::run(words),
         ["tidy"] => tidy::run(),
         [] | ["help" | "--help" | "-h"] => workspace::say(USAGE.trim_end()),

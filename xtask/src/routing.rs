@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::workspace::{Done, read, say};
 
-/// The sets of requests with the commands that answer them.
-const SETS: [&str; 2] = ["routing", "requests"];
+/// The sets of requests with the commands that answer them; `lot-held` is never tuned or learned by.
+const SETS: [&str; 4] = ["routing", "requests", "lot-open", "lot-held"];
 /// The ranks at which recall is told.
 const RANKS: [usize; 3] = [1, 3, 5];
 

@@ -30,6 +30,8 @@ pub struct Found {
     pub items: Vec<FoundCommand>,
     /// How many there are in all.
     pub total: usize,
+    /// How to find the thing that the query names, where it names one.
+    pub hint: Option<String>,
 }
 
 /// A command that a search found.
@@ -58,10 +60,14 @@ impl Found {
         self.items.iter().map(FoundCommand::to_value).collect()
     }
 
-    /// `{"items","returned","total","complete"}`.
+    /// `{"items","returned","total","complete"}`, with `hint` where the query names a thing.
     #[must_use]
     pub fn to_value(&self) -> Value {
-        json!({"items": self.items_value(), "returned": self.items.len(), "total": self.total, "complete": self.items.len() == self.total})
+        let mut value = json!({"items": self.items_value(), "returned": self.items.len(), "total": self.total, "complete": self.items.len() == self.total});
+        if let (Some(members), Some(hint)) = (value.as_object_mut(), &self.hint) {
+            members.insert("hint".to_owned(), hint.as_str().into());
+        }
+        value
     }
 }
 

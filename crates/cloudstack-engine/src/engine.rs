@@ -84,7 +84,7 @@ impl Engine {
     /// A report of kind `usage` if there is no such profile or family.
     pub fn search(&self, request: &SearchRequest) -> Result<Found, Report> {
         let line = self.core.connection(request.profile.as_deref())?;
-        let view = self.core.view(line);
+        let view = request.release.map_or_else(|| self.core.view(line), |release| self.core.view_of(release));
         if let Some(family) = &request.family {
             let names: Vec<String> = view.catalog.families().into_iter().map(|family| family.name).collect();
             if !names.contains(family) {
@@ -95,9 +95,10 @@ impl Engine {
                 });
             }
         }
-        let filter = Filter { family: request.family.clone(), risk_max: request.risk_max };
+        let filter = Filter { family: request.family.clone(), risk_max: request.risk_max, role: request.role };
         let hits = view.index().search(&request.query, &filter, SEARCH_RANKED_MAX);
         let total = hits.len();
+        let hint = finding::hint(&request.query, hits.iter().map(|hit| hit.command.as_str()));
         let found = |hit: cloudstack_api::search::Hit| {
             let command = view.catalog.command(&hit.command)?;
             Some(FoundCommand {
@@ -110,7 +111,7 @@ impl Engine {
                 command: hit.command,
             })
         };
-        Ok(Found { items: hits.into_iter().take(request.limit.unwrap_or(SEARCH_GIVEN)).filter_map(found).collect(), total })
+        Ok(Found { items: hits.into_iter().take(request.limit.unwrap_or(SEARCH_GIVEN)).filter_map(found).collect(), total, hint })
     }
 
     /// Tells what a command does and what it takes. No network.

@@ -28,6 +28,8 @@ use crate::{
 const GIVEN: usize = 20;
 /// How many objects of one kind are looked through.
 const LOOKED_THROUGH_MAX: usize = 2_000;
+/// The most words of a request that is taken for naming a thing.
+const NAMING_WORDS_MAX: usize = 5;
 /// How many lists are read side by side.
 const SIDE_BY_SIDE_MAX: usize = 6;
 
@@ -82,6 +84,35 @@ fn rows(kinds: &[String]) -> Result<Vec<Row>, Report> {
             .hint(format!("kinds are: {}", known.join(", "))));
     }
     Ok(all.into_iter().filter(|row| kinds.is_empty() || kinds.iter().any(|kind| plain(kind) == plain(row.kind))).collect())
+}
+
+/// How to find the thing that a request for commands names (`web-1`, `the network acme-net`, an id), if it names one.
+///
+/// `ranked` are the commands that were found for it, best first: the first listing among them is the one that is meant.
+pub(crate) fn hint<'a>(query: &str, mut ranked: impl Iterator<Item = &'a str>) -> Option<String> {
+    let words: Vec<&str> = query.split_whitespace().map(|word| word.trim_matches(['"', '\'', '`', '?', ',', '.'])).collect();
+    let name = words.iter().find(|word| is_name(word)).filter(|_| words.len() <= NAMING_WORDS_MAX)?;
+    let what = if is_id(name) { "an id" } else { "the name of something" };
+    let everywhere = format!("`{name}` looks like {what}: `find` looks for it in all listings");
+    let rows = rows(&[]).unwrap_or_default();
+    let listing = ranked.find_map(|command| rows.iter().find(|row| row.command == command)).filter(|_| words.len() > 1);
+    Some(listing.map_or_else(
+        || everywhere.clone(),
+        |row| {
+            let filter = if is_id(name) { "id" } else { row.filter };
+            format!("{everywhere}, `{}` with {filter}={name} among those of kind {}", row.command, row.kind)
+        },
+    ))
+}
+
+/// Whether a word is a name, an address or an id rather than a word of a language.
+fn is_name(word: &str) -> bool {
+    let has_digit = word.bytes().any(|byte| byte.is_ascii_digit());
+    let joined = word.split(['-', '_']).filter(|part| !part.is_empty()).count() > 1;
+    is_id(word)
+        || is_address(word)
+        || has_digit && joined
+        || joined && !word.contains('_') && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
 impl Visit<'_> {
@@ -227,6 +258,18 @@ mod tests {
     fn kinds_are_taken_in_any_spelling_and_unknown_ones_are_named() {
         assert_eq!(rows(&["Virtual_Machines".to_owned()]).unwrap().len(), 1);
         assert!(rows(&["spaceship".to_owned()]).unwrap_err().hints[0].contains("volume"));
+    }
+
+    #[test]
+    fn a_request_that_names_a_thing_is_told_how_to_find_it() {
+        let told = |query: &str| hint(query, ["restartNetwork", "listNetworks"].into_iter());
+        assert!(told("the network acme-net").unwrap().contains("`listNetworks` with keyword=acme-net"));
+        assert!(told("web-1").unwrap().ends_with("in all listings"));
+        assert!(told("1b2c3d4e-0000-4000-8000-123456789abc").unwrap().contains("an id"));
+        assert!(told("network 1b2c3d4e-0000-4000-8000-123456789abc").unwrap().contains("id=1b2c3d4e"));
+        for ordinary in ["restart a network", "give the server web-1 more memory and another network", "list_zones", "k8s"] {
+            assert_eq!(told(ordinary), None, "{ordinary}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cloudstack_api::catalog::Risk;
+use cloudstack_api::catalog::{Release, Risk, RoleType};
 use serde_json::{Map, Value};
 
 use crate::caller::Caller;
@@ -87,6 +87,10 @@ pub struct SearchRequest {
     pub family: Option<String>,
     /// Only commands of at most this risk.
     pub risk_max: Option<Risk>,
+    /// Only commands that the default role of this type may call.
+    pub role: Option<RoleType>,
+    /// The release whose commands count; `None` for that of the profile.
+    pub release: Option<Release>,
     /// The most commands to give; `None` for the default.
     pub limit: Option<usize>,
     /// The profile whose release counts; `None` for the default one.

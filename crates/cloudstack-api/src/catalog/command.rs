@@ -2,6 +2,8 @@
 //!
 //! A row, never a function: nothing here knows any particular command.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -103,6 +105,37 @@ pub enum RoleType {
     DomainAdmin,
     /// Tenant.
     User,
+}
+
+impl RoleType {
+    /// All types, the mightiest first.
+    pub const ALL: [Self; 4] = [Self::Admin, Self::ResourceAdmin, Self::DomainAdmin, Self::User];
+
+    /// The word for it, as a person writes it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::ResourceAdmin => "resourceadmin",
+            Self::DomainAdmin => "domainadmin",
+            Self::User => "user",
+        }
+    }
+}
+
+/// The text names no type of role.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no type of role; there are admin, resourceadmin, domainadmin and user")]
+pub struct RoleTypeError(String);
+
+impl FromStr for RoleType {
+    type Err = RoleTypeError;
+
+    /// In any case, with or without `-`, `_` and blanks.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain: String = text.chars().filter(char::is_ascii_alphabetic).map(|letter| letter.to_ascii_lowercase()).collect();
+        Self::ALL.into_iter().find(|kind| kind.word() == plain).ok_or_else(|| RoleTypeError(text.to_owned()))
+    }
 }
 
 /// How a reply is spelled (wire facts §2.1, §2.2).

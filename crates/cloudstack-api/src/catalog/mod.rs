@@ -22,7 +22,7 @@ use std::{
 use serde::Deserialize;
 
 pub use self::{
-    command::{Build, Command, Field, Parameter, ParameterType, ReplyShape, RoleType, Setting},
+    command::{Build, Command, Field, Parameter, ParameterType, ReplyShape, RoleType, RoleTypeError, Setting},
     encoding::{MapEncoding, RecordKey},
     names::Lookup,
     release::{Release, ReleaseError},

@@ -1,9 +1,12 @@
 //! What the index holds of a command, and how it is made from the catalog's words.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{gloss::Gloss, text};
-use crate::catalog::{Build, Command, Risk, RoleType, Words};
+use crate::{
+    catalog::{Build, Command, Release, Risk, RoleType, Words},
+    roles::Role,
+};
 
 /// What exotic commands count: those of plugins and special builds are rarely meant.
 const EXOTIC_WEIGHT: f32 = 0.86;
@@ -54,6 +57,11 @@ pub(super) struct Document {
     pub(super) command: String,
     pub(super) family: String,
     pub(super) risk: Risk,
+    pub(super) since: Option<Release>,
+    /// Whether the release that the index was opened for has it.
+    pub(super) is_present: bool,
+    /// The types of the default roles that may call it.
+    pub(super) callers: Vec<RoleType>,
     /// How likely it is meant at all.
     pub(super) prior: f32,
     pub(super) length: f32,
@@ -63,23 +71,69 @@ pub(super) struct Document {
     pub(super) concepts: Vec<u32>,
 }
 
+/// The letters that stand for role types in the file.
+const CALLERS: [(char, RoleType); 4] = [('A', RoleType::Admin), ('R', RoleType::ResourceAdmin), ('D', RoleType::DomainAdmin), ('U', RoleType::User)];
+
+impl Document {
+    /// Reads a line that [`Self::written`] wrote.
+    pub(super) fn read(line: &str, release: Release) -> Option<Self> {
+        let mut columns = line.split('\t');
+        let mut next = || columns.next();
+        let (command, family, risk, since) = (next()?.to_owned(), next()?.to_owned(), next()?.parse().ok()?, next()?.parse().ok());
+        let callers = next()?.chars().filter_map(|letter| CALLERS.iter().find(|(known, _)| *known == letter)).map(|(_, kind)| *kind).collect();
+        let (prior, length) = (next()?.parse().ok()?, next()?.parse().ok()?);
+        let mut numbers = || Some(next()?.split_whitespace().filter_map(|number| number.parse().ok()).collect());
+        let is_present = since.is_none_or(|since| since <= release);
+        Some(Self { command, family, risk, since, is_present, callers, prior, length, verbs: numbers()?, concepts: numbers()? })
+    }
+
+    /// The document as a line, with its terms numbered by their places.
+    pub(super) fn written(&self, places: &HashMap<usize, usize>) -> String {
+        let numbers = |terms: &[u32]| {
+            let places = terms.iter().filter_map(|term| places.get(&usize::try_from(*term).ok()?)).map(usize::to_string);
+            places.collect::<Vec<_>>().join(" ")
+        };
+        let callers: String = CALLERS.iter().filter(|(_, kind)| self.callers.contains(kind)).map(|(letter, _)| *letter).collect();
+        let since = self.since.map_or_else(|| "-".to_owned(), |since| since.to_string());
+        let (verbs, concepts) = (numbers(&self.verbs), numbers(&self.concepts));
+        format!("{}\t{}\t{}\t{since}\t{callers}\t{}\t{}\t{verbs}\t{concepts}\n", self.command, self.family, self.risk, self.prior, self.length)
+    }
+}
+
 /// Documents in the making.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     pub(super) documents: Vec<Document>,
     /// For each document: its name, its title and each phrase.
-    pub(super) phrases: Vec<Vec<Phrase>>,
-    pub(super) terms: HashMap<String, u32>,
+    phrases: Vec<Vec<Phrase>>,
+    terms: HashMap<String, u32>,
     /// For each term: the documents that have it, with its weighted frequency there.
-    pub(super) postings: Vec<Vec<(u32, f32)>>,
+    pub(super) postings: Vec<Vec<(usize, f32)>>,
+    /// The default roles.
+    roles: BTreeMap<String, Role>,
     /// The number of the stem of each word seen in long texts; `None` for words that say nothing.
     seen: HashMap<String, Option<u32>>,
 }
 
 impl Shelf {
+    /// An empty shelf; the roles say who may call what is taken up.
+    pub(super) fn new(roles: BTreeMap<String, Role>) -> Self {
+        Self { roles, ..Self::default() }
+    }
+
+    /// The terms with their numbers.
+    pub(super) fn terms(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.terms.iter().filter_map(|(term, number)| Some((term.as_str(), usize::try_from(*number).ok()?)))
+    }
+
+    /// All phrases in the order of their documents, each with its document.
+    pub(super) fn phrases(&self) -> impl Iterator<Item = (usize, &Phrase)> {
+        self.phrases.iter().enumerate().flat_map(|(document, phrases)| phrases.iter().map(move |phrase| (document, phrase)))
+    }
+
     /// Takes a command up.
     pub(super) fn add(&mut self, command: &Command, words: &Words, family: &str, gloss: &Gloss) {
-        let at = u32::try_from(self.documents.len()).unwrap_or(u32::MAX);
+        let at = self.documents.len();
         let parameters = command.parameters.iter().map(|parameter| parameter.name.as_str()).collect::<Vec<_>>().join(" ");
         let mut parts = vec![(Part::Name, command.name.as_str()), (Part::Title, words.title.as_str())];
         parts.extend(words.phrases.iter().map(|phrase| (Part::Phrases, phrase.as_str())));
@@ -109,6 +163,9 @@ impl Shelf {
             command: command.name.clone(),
             family: command.family.clone(),
             risk: command.risk,
+            since: command.since,
+            is_present: true,
+            callers: self.roles.values().filter(|role| role.allows(command)).map(|role| role.kind).collect(),
             prior: prior(command) * popularity(words),
             length,
             verbs,

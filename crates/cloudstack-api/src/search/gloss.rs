@@ -83,14 +83,16 @@ impl Gloss {
         single.filter_map(|pattern| pattern.pieces.first()).map(|piece| piece.stem.as_str())
     }
 
-    /// Reads words as units; at each word the longest pattern wins, and all patterns of that length count.
+    /// Reads words as units; at each word the longest pattern wins, and all patterns of that length count. The concepts
+    /// of shorter patterns within it count too: a "vm snapshot" is still something about a VM.
     pub(super) fn read(&self, tokens: &[Token]) -> Vec<Unit> {
         let mut units = Vec::new();
         let mut at = 0;
         while let Some(token) = tokens.get(at) {
             let rest = tokens.get(at..).unwrap_or_default();
-            let (length, concepts) = self.longest(token, rest);
+            let (length, mut concepts) = self.longest(token, rest, usize::MAX);
             let taken = rest.get(..length.max(1)).unwrap_or_default();
+            self.add_inner(taken, &mut concepts);
             let mut stems: Vec<String> =
                 taken.iter().filter(|token| !token.is_letter() && !text::is_stop_word(&token.word)).map(|token| token.stem.clone()).collect();
             if length == 0 {
@@ -104,12 +106,27 @@ impl Gloss {
         units
     }
 
-    fn longest(&self, first: &Token, rest: &[Token]) -> (usize, Vec<String>) {
+    /// Adds the concepts of the patterns that are shorter than what was taken, and lie within it.
+    fn add_inner(&self, taken: &[Token], concepts: &mut Vec<String>) {
+        let mut at = 0;
+        while let Some(token) = taken.get(at).filter(|_| taken.len() > 1) {
+            let (length, inner) = self.longest(token, taken.get(at..).unwrap_or_default(), taken.len() - 1);
+            for concept in inner {
+                if !concepts.contains(&concept) {
+                    concepts.push(concept);
+                }
+            }
+            at += length.max(1);
+        }
+    }
+
+    /// The length of the longest pattern of at most `most` words that begins here, and the concepts of all of that length.
+    fn longest(&self, first: &Token, rest: &[Token], most: usize) -> (usize, Vec<String>) {
         let mut length = 0;
         let mut concepts: Vec<String> = Vec::new();
         for pattern in self.patterns(first) {
             let size = pattern.pieces.len();
-            let fits = size >= length && size <= rest.len() && pattern.pieces.iter().zip(rest).all(|(piece, token)| piece.fits(token));
+            let fits = size >= length && size <= most && size <= rest.len() && pattern.pieces.iter().zip(rest).all(|(piece, token)| piece.fits(token));
             if !fits {
                 continue;
             }

@@ -20,9 +20,14 @@ pub(super) struct Token {
 }
 
 impl Token {
-    /// A word without its stem's ending taken off.
+    /// A word with its stem.
     pub(super) fn new(word: String) -> Self {
         Self { stem: stem(&word), word }
+    }
+
+    /// A stem, of which nothing more is taken off.
+    pub(super) fn of_stem(stem: String) -> Self {
+        Self { word: stem.clone(), stem }
     }
 
     /// Whether it is one letter of a script without blanks.

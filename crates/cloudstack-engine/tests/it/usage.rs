@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use cloudstack_api::catalog::{ParameterType, Risk};
-use cloudstack_engine::{Caller, DescribeRequest, Details, ReportKind, RunRequest, Scope, SearchRequest};
+use cloudstack_api::catalog::{ParameterType, Release, Risk, RoleType};
+use cloudstack_engine::{Caller, DescribeRequest, Details, Found, ReportKind, RunRequest, Scope, SearchRequest};
 use serde_json::json;
 
 use crate::lab::{caller, lab, request};
@@ -88,6 +88,14 @@ async fn commands_are_found_and_described_without_a_network() {
         lab.engine.search(&SearchRequest { query: "x".to_owned(), family: Some("volumes".to_owned()), ..SearchRequest::default() }).unwrap_err().hints[0]
             .contains("volume")
     );
+    let narrowed = |request: SearchRequest| lab.engine.search(&SearchRequest { query: "add a hypervisor extension".to_owned(), ..request }).unwrap();
+    let has = |found: &Found, command: &str| found.items.iter().any(|item| item.command == command);
+    assert!(has(&narrowed(SearchRequest::default()), "addHost") && has(&narrowed(SearchRequest::default()), "createExtension"));
+    assert!(!has(&narrowed(SearchRequest { role: Some(RoleType::User), ..SearchRequest::default() }), "addHost"));
+    assert!(!has(&narrowed(SearchRequest { release: Some(Release::OLDEST), ..SearchRequest::default() }), "createExtension"));
+    assert!(narrowed(SearchRequest { risk_max: Some(Risk::Read), ..SearchRequest::default() }).items.iter().all(|item| item.risk == Risk::Read));
+    let named = lab.engine.search(&SearchRequest { query: "the network acme-net".to_owned(), ..SearchRequest::default() }).unwrap();
+    assert!(named.hint.as_ref().is_some_and(|hint| hint.contains("listNetworks") && hint.contains("keyword=acme-net")), "{}", named.to_value());
     let brief = lab.engine.describe(&DescribeRequest { command: "deploy_virtual_machine".to_owned(), ..DescribeRequest::default() }).unwrap();
     let full = lab.engine.describe(&DescribeRequest { command: "deployVirtualMachine".to_owned(), details: Details::Full, profile: None }).unwrap();
     assert!(brief.to_string().len() * 2 < full.to_string().len());

@@ -1,7 +1,7 @@
 //! `search`: words to commands.
 
 use clap::Args;
-use cloudstack_api::catalog::Risk;
+use cloudstack_api::catalog::{Risk, RoleType};
 use cloudstack_engine::SearchRequest;
 use serde_json::json;
 
@@ -20,6 +20,9 @@ pub(super) struct Search {
     /// Only commands of at most this risk: read, disclose, write, disrupt, destroy, raze
     #[arg(long, value_name = "RISK")]
     risk_max: Option<Risk>,
+    /// Only commands that the default role of this type may call: admin, resourceadmin, domainadmin, user
+    #[arg(long, value_name = "ROLE")]
+    role: Option<RoleType>,
     /// The most commands to show
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -40,7 +43,15 @@ impl Verb for Search {
             let value = json!({"items": items, "returned": items.len(), "total": items.len(), "complete": true, "receipt": context.receipt()});
             return Ok(context.screen.answer(&value, &[])?);
         }
-        let request = SearchRequest { query: self.text.join(" "), family: self.family, risk_max: self.risk_max, limit: self.limit, profile: None };
+        let request = SearchRequest {
+            query: self.text.join(" "),
+            family: self.family,
+            risk_max: self.risk_max,
+            role: self.role,
+            release: None,
+            limit: self.limit,
+            profile: None,
+        };
         let found = engine.search(&request)?;
         if context.screen.format == Format::Json {
             return Ok(context.screen.answer(&found.items_value(), &[])?);

@@ -29,10 +29,14 @@ fn a_search_is_a_bare_array_best_first() {
 }
 
 #[test]
-fn a_search_is_narrowed_by_risk_and_family() {
+fn a_search_is_narrowed_by_risk_family_role_and_release() {
     let found = Home::new().json(&["search", "volume", "--risk-max", "read", "--family", "volume"]);
     assert!(found.as_array().unwrap().iter().all(|hit| hit["risk"] == "read" && hit["family"] == "volume"), "{found}");
     Home::new().run(&["search", "volume", "--risk-max", "evil"]).told(2, &["evil", "raze"]);
+    let found = |options: &[&str]| Home::new().json(&[&["search", "add a hypervisor extension"], options].concat()).to_string();
+    assert!(found(&[]).contains("\"addHost\"") && found(&[]).contains("\"createExtension\""));
+    assert!(!found(&["--role", "user"]).contains("\"addHost\""));
+    assert!(!found(&["--release", "4.20"]).contains("\"createExtension\""));
     list(&Home::new().json(&["search", "--families"]));
 }
 
