@@ -114,7 +114,7 @@ impl School {
         let mut dice = Dice(SEED);
         let mut with = vec![0_usize; mark_count];
         for mark in texts.iter().flat_map(|text| &text.marks) {
-            with.iter_mut().nth(*mark).into_iter().for_each(|with| *with += 1);
+            with.get_mut(*mark).into_iter().for_each(|with| *with += 1);
         }
         let telling: Vec<f32> = with.iter().map(|with| (amount(texts.len()) / amount(*with).max(1.0)).ln()).collect();
         let most = telling.iter().copied().fold(1.0, f32::max);

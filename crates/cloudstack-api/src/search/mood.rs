@@ -211,7 +211,7 @@ mod tests {
         for question in ["which ports are open", "Is any host down", "please show my disks", "my disks?"] {
             assert!(Mood::of(question).asks, "{question}");
         }
-        for order in ["open port 22", "how do I open a port", "can you please restart it", "let me have a disk"] {
+        for order in ["open port 22", "how do I open a port", "can you please restart it", "let me add a disk"] {
             assert!(!Mood::of(order).asks, "{order}");
         }
     }
