@@ -29,6 +29,21 @@ fn holds_id(text: &str) -> bool {
     parse_id(text.trim()).is_some()
 }
 
+/// Parameters that commands have only when root calls them; others give them in vain.
+const ROOT_ONLY: &[(&str, &[&str])] = &[
+    ("listSnapshots", &["imagestoreid", "storageid"]),
+    ("createNetwork", &["vlan", "bypassvlanoverlapcheck", "hideipaddressusage", "routerip", "routeripv6", "bgppeerids"]),
+    ("listNetworks", &["vlan"]),
+    ("updateNetwork", &["hideipaddressusage"]),
+    ("listIsos", &["imagestoreid", "storageid"]),
+    ("listTemplates", &["imagestoreid", "storageid"]),
+    ("createVPC", &["bgppeerids"]),
+    ("createPrivateGateway", &["physicalnetworkid", "vlan", "bypassvlanoverlapcheck"]),
+    ("deployVirtualMachine", &["podid", "clusterid"]),
+    ("createVMFromBackup", &["podid", "clusterid"]),
+    ("listVirtualMachines", &["hostid", "podid", "storageid", "clusterid"]),
+];
+
 /// Sub-keys and values of one record of a map.
 pub(crate) type Entry = BTreeMap<String, String>;
 
@@ -112,8 +127,9 @@ impl Arguments {
         if paging_is_checked {
             arguments.check_paging()?;
         }
+        let roots = ROOT_ONLY.iter().find(|(name, _)| role != RoleType::Admin && *name == command.name).map_or(&[] as &[&str], |(_, parameters)| parameters);
         for parameter in &command.parameters {
-            if parameter.roles.as_ref().is_some_and(|roles| !roles.contains(&role)) {
+            if roots.contains(&parameter.name.as_str()) || parameter.roles.as_ref().is_some_and(|roles| !roles.contains(&role)) {
                 arguments.plain.remove(&parameter.name);
                 arguments.maps.remove(&parameter.name);
                 continue;

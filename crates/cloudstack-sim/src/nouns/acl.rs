@@ -196,7 +196,8 @@ impl Entry {
         let (world, arguments) = (&*turn.world, &turn.arguments);
         let old = |name: &str| before.and_then(|item| world.text(item, name)).map(str::to_owned);
         let text = |name: &str| arguments.text(name).map(|text| text.trim().to_owned()).or_else(|| old(name));
-        let code = |name: &str| arguments.number(name).or_else(|| before.filter(|item| world.field(*item, name).is_some()).map(|item| world.number(item, name)));
+        let code =
+            |name: &str| arguments.number(name).or_else(|| before.filter(|item| world.field(*item, name).is_some()).map(|item| world.number(item, name)));
         let port = |name: &str| arguments.number(name).or_else(|| old(name)?.parse().ok());
         let action = text("action").unwrap_or_else(|| "Allow".to_owned());
         let action = ["Allow", "Deny"].into_iter().find(|known| known.eq_ignore_ascii_case(&action));

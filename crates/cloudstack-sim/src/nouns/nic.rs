@@ -7,7 +7,7 @@ use crate::{
     kind::{Constant, ID, Noun, Shown, Viewer, always, computed, flag, linked, own, own_or},
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_SHORT, Work},
-    world::{Datum, Handle, World},
+    world::{Datum, Handle, Key, World},
 };
 
 /// A NIC of a machine.
@@ -118,9 +118,11 @@ fn list(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let page = crate::list::Page::read(turn)?;
     let Outcome::List(nics, count) = page.cut(nics) else { return Ok(Outcome::Success) };
     let mut json = crate::json::Json::default();
+    // Only machines tell of the VPC.
+    let without: Vec<Key> = ["vpcid", "vpcname"].into_iter().filter_map(|name| turn.world.known_key(name)).collect();
     for nic in nics {
         json.open();
-        turn.world.render_members(nic, turn.viewer(), &[], &mut json);
+        turn.world.render_members(nic, turn.viewer(), &without, &mut json);
         json.member("virtualmachineid", &turn.world.id(vm));
         json.close();
     }

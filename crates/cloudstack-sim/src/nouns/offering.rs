@@ -503,12 +503,46 @@ fn wanted_services(turn: &Turn<'_>) -> Result<Value, Refusal> {
     if let Some(wrong) = wanted.iter().find(|service| !SERVICES.contains(service)) {
         return Err(Refusal::invalid(format!("Invalid service {wrong}")));
     }
+    let usual = if turn.command.name == "createVPCOffering" || turn.arguments.flag("forvpc") { "VpcVirtualRouter" } else { "VirtualRouter" };
     let provider = |service: &str| {
         let chosen = turn.arguments.records("serviceproviderlist").find(|record| record.get("service").is_some_and(|name| name == service));
-        chosen.and_then(|record| record.get("provider").cloned()).unwrap_or_else(|| "VirtualRouter".to_owned())
+        chosen.and_then(|record| record.get("provider").cloned()).unwrap_or_else(|| usual.to_owned())
     };
     let pairs: Vec<(String, String)> = wanted.into_iter().map(|service| (service.to_owned(), provider(service))).collect();
     Ok(services(&pairs))
+}
+
+/// The offering of routers for which no other is chosen.
+const ROUTER_OFFERING: &str = "System Offering For Software Router";
+/// What can be chosen of the services of an offering, and what holds unless it is.
+const CHOICES: &[(&str, &[(&str, &str)])] = &[
+    ("Lb", &[("SupportedLBIsolation", "shared"), ("ElasticLb", "false"), ("InlineMode", "false"), ("VmAutoScaling", "false")]),
+    ("SourceNat", &[("SupportedSourceNatTypes", "peraccount"), ("RedundantRouter", "false")]),
+    ("StaticNat", &[("ElasticIp", "false"), ("AssociatePublicIP", "false")]),
+];
+
+/// Services with what was chosen of them.
+fn capable(turn: &Turn<'_>, mut services: Value) -> Value {
+    let chosen = |service: &str, kind: &str| {
+        let says = |record: &&crate::arguments::Entry, name: &str, wanted: &str| record.get(name).is_some_and(|text| text.eq_ignore_ascii_case(wanted));
+        let mut records = turn.arguments.records("servicecapabilitylist");
+        records
+            .find(|record| says(record, "service", service) && says(record, "capabilitytype", kind))
+            .and_then(|record| record.get("capabilityvalue").cloned())
+    };
+    for service in services.as_array_mut().into_iter().flatten() {
+        let name = service.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let Some((_, choices)) = CHOICES.iter().find(|(known, _)| *known == name) else { continue };
+        let shown = choices.iter().map(|(kind, usual)| {
+            let value = chosen(&name, kind).unwrap_or_else(|| (*usual).to_owned()).to_ascii_lowercase();
+            json!({"name": kind, "value": value, "canchooseservicecapability": false})
+        });
+        let shown: Value = shown.collect();
+        if let Some(service) = service.as_object_mut() {
+            service.insert("capability".to_owned(), shown);
+        }
+    }
+    services
 }
 
 fn create_network(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -518,7 +552,13 @@ fn create_network(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         return Err(Refusal::invalid("Invalid value for traffictype. Supported traffic types: Public, Management, Control, Guest, Vlan or Storage"));
     }
     fields.push(("guestiptype", turn.needed("guestiptype")?.into()));
-    fields.push(("service", wanted_services(turn)?.into()));
+    let services = wanted_services(turn)?;
+    let is_routed = services.to_string().contains("VirtualRouter");
+    let chosen = turn.arguments.object("serviceofferingid");
+    if let Some(router) = chosen.or_else(|| turn.world.find("serviceoffering", "name", ROUTER_OFFERING).filter(|_| is_routed)) {
+        fields.push(("serviceofferingid", turn.world.id(router).into()));
+    }
+    fields.push(("service", capable(turn, services).into()));
     for name in ["specifyvlan", "specifyipranges", "ispersistent", "forvpc"] {
         if let Some(flag) = turn.arguments.truth(name) {
             fields.push((name, flag.into()));

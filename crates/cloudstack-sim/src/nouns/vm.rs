@@ -323,7 +323,7 @@ fn list_vms(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let kind = turn.world.kind("virtualmachine");
     let wanted = turn.arguments.list("details").into_iter().find(|detail| !VM_DETAILS.contains(detail));
     if let Some(unknown) = wanted {
-        return Err(Refusal::argument(format!("The details parameter contains a non permitted value. The allowed values are [{}]", VM_DETAILS.join(", "))))
+        return Err(Refusal::invalid(format!("The details parameter contains a non permitted value. The allowed values are [{}]", VM_DETAILS.join(", "))))
             .map_err(|mut refusal| {
                 refusal.text.push_str(if unknown.is_empty() { " " } else { "" });
                 refusal
@@ -677,6 +677,13 @@ fn said(world: &World, vm: Handle) -> String {
     )
 }
 
+/// Puts a machine into a state on the way, unless another job is at work on it: its turn comes later, then.
+fn begin(world: &mut World, vm: Handle, from: &str, state: &'static str) {
+    if world.text(vm, "state") == Some(from) && world.job_on(vm).is_none() {
+        world.set(vm, "state", state);
+    }
+}
+
 fn start(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
     let check = match turn.world.text(vm, "state") {
@@ -687,8 +694,8 @@ fn start(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         Some("Destroyed" | "Expunging" | "Error") => Err(Refusal::failed(format!("Unable to orchestrate the start of {}", said(turn.world, vm)))),
         _ => Ok(()),
     };
-    if check.is_ok() && turn.world.text(vm, "state") == Some("Stopped") {
-        turn.world.set(vm, "state", "Starting");
+    if check.is_ok() {
+        begin(turn.world, vm, "Stopped", "Starting");
     }
     Ok(turn.checked_job(vm, WORK_MEDIUM, check, move |turn| {
         match turn.world.text(vm, "state") {
@@ -702,9 +709,7 @@ fn start(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 fn stop(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
-    if turn.world.text(vm, "state") == Some("Running") {
-        turn.world.set(vm, "state", "Stopping");
-    }
+    begin(turn.world, vm, "Running", "Stopping");
     Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
         power_off(turn.world, vm);
         Ok(Outcome::Object(vm))
@@ -760,8 +765,8 @@ fn destroy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
     let expunges = turn.arguments.flag("expunge");
     let check = check_destroyable(turn, vm);
-    if check.is_ok() && turn.world.text(vm, "state") == Some("Running") {
-        turn.world.set(vm, "state", "Stopping");
+    if check.is_ok() {
+        begin(turn.world, vm, "Running", "Stopping");
     }
     Ok(turn.checked_job(vm, WORK_MEDIUM, check, move |turn| {
         if !turn.world.is_alive(vm) {

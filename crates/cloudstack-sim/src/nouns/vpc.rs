@@ -1,9 +1,10 @@
 //! VPCs: private clouds of several networks behind one router, with access lists, private gateways and routes.
 
 use super::{
-    Tables, acl, zone,
+    Tables, acl,
     cidr::Cidr,
     recipe::{self, Put, Recipe, change, make, take},
+    zone,
 };
 use crate::{
     kind::{
@@ -118,12 +119,7 @@ pub(crate) const ROUTE_NOUN: Noun = Noun {
 
 /// The commands and filters of VPCs.
 pub(super) const TABLES: Tables = Tables {
-    handlers: &[
-        ("createVPC", create),
-        ("deleteVPC", delete),
-        ("restartVPC", restart),
-        ("migrateVPC", migrate),
-    ],
+    handlers: &[("createVPC", create), ("deleteVPC", delete), ("restartVPC", restart), ("migrateVPC", migrate)],
     filters: &[
         ("vpc", "supportedservices", |_, _| true),
         ("staticroute", "gatewayid", |turn, route| list::argument_is(turn, "gatewayid", turn.world.link(route, "gateway"))),

@@ -281,17 +281,15 @@ fn open(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }
     let (first, last) = range.unwrap_or(DIAL_IN);
     let guests = Cidr::parse(&world.string(inside, "cidr"));
-    if guests.is_some_and(|guests| guests.holds(first) || guests.holds(last) || Cidr::parse(&format!("{first}/32")).is_some_and(|first| first.overlaps(guests))) {
+    if guests.is_some_and(|guests| guests.holds(first) || guests.holds(last) || Cidr::parse(&format!("{first}/32")).is_some_and(|first| first.overlaps(guests)))
+    {
         return Err(Refusal::invalid("The IP range of the VPN overlaps with the guest IP range"));
     }
     let kind = world.kind("remoteaccessvpn");
     let key: String = std::iter::repeat_with(|| turn.world.random.alphanumeric()).take(KEY_LETTERS).collect();
     let owner = turn.world.owner(address);
-    let fields = [
-        ("address", address.into()),
-        ("presharedkey", key.into()),
-        ("iprange", format!("{}-{last}", Ipv4Addr::from(u32::from(first).wrapping_add(1))).into()),
-    ];
+    let fields =
+        [("address", address.into()), ("presharedkey", key.into()), ("iprange", format!("{}-{last}", Ipv4Addr::from(u32::from(first).wrapping_add(1))).into())];
     let vpn = turn.world.insert(kind, owner, &fields);
     Ok(turn.making(vpn, WORK_SHORT, move |_| Ok(Outcome::Object(vpn))))
 }
