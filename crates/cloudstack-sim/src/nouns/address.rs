@@ -19,8 +19,6 @@ use crate::{
     world::{Content, Datum, Handle, World},
 };
 
-/// How long the way to a network still shows.
-const NEXT_MOMENT: std::time::Duration = std::time::Duration::from_nanos(1);
 /// What servers call the kinds of system machines where they speak of addresses.
 const SYSTEM_TYPES: [(&str, &str); 2] = [("consoleproxy", "ConsoleProxy"), ("secondarystoragevm", "SecondaryStorageVm")];
 
@@ -306,12 +304,9 @@ fn associate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     turn.world.set(address, "state", "Allocating");
     Ok(turn.making(address, WORK_SHORT, move |turn| {
         // The job's result still shows the way to a network; everybody after it sees where it led.
-        if vpc.is_some() {
-            turn.world.set(address, "state", "Allocated");
-        } else {
-            turn.world.later(NEXT_MOMENT, move |world| world.set(address, "state", "Allocated"));
-        }
-        Ok(Outcome::Object(address))
+        let shown = vpc.is_none().then(|| turn.body(&Outcome::Object(address)));
+        turn.world.set(address, "state", "Allocated");
+        Ok(shown.map_or(Outcome::Object(address), Outcome::Flat))
     }))
 }
 

@@ -17,5 +17,6 @@ mod signatures;
 mod speed;
 mod tenancy;
 mod time;
+mod traffic;
 mod trouble;
 mod walk;
