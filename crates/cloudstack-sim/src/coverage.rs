@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cloudstack_api::catalog::{Catalog, Command};
 
-use crate::{generic, nouns};
+use crate::{generic, nouns, world::shelf};
 
 /// How a command is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub fn coverage(catalog: &Catalog) -> Vec<(String, How)> {
         let modelled = command.is_list() && nouns::NOUNS.iter().any(|noun| noun.entities.contains(&command.shape.as_str()));
         if nouns::handler(&command.name).is_some() || modelled || matches!(command.name.as_str(), "login" | "logout") {
             How::Behaviour
-        } else if generic::is_by_rule(command, catalog) {
+        } else if generic::is_by_rule(command, catalog) || shelf::lists(catalog, &command.name) {
             How::Rule
         } else {
             How::Generic

@@ -12,6 +12,8 @@ use crate::{
     world::{Handle, World, parse_id},
 };
 
+/// By how many machines hosts may differ without being uneven.
+const UNEVEN: usize = 2;
 /// How many machines a plan moves where nobody said.
 const MOVES: i64 = 5;
 
@@ -51,7 +53,7 @@ fn shown(world: &World, vm: Handle, from: Option<Handle>, to: Handle) -> Value {
     })
 }
 
-/// Tells which machines to move from the fullest to the emptiest host, until they differ by one at most.
+/// Tells which machines to move from the fullest to the emptiest host, until they are even enough.
 fn suggest(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let cluster = turn.target("id")?;
     let most = turn.arguments.number("migrations").unwrap_or(MOVES);
@@ -63,7 +65,7 @@ fn suggest(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     for _ in 0..most {
         loads.sort_by_key(|(_, machines)| machines.len());
         let [(emptiest, few), .., (fullest, many)] = loads.as_mut_slice() else { break };
-        if many.len() <= few.len() + 1 {
+        if many.len() <= few.len() + UNEVEN {
             break;
         }
         let Some(vm) = many.pop() else { break };

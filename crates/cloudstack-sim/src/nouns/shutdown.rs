@@ -29,7 +29,7 @@ pub(super) const TABLES: Tables = Tables {
         ("prepareForMaintenance", step),
         ("cancelMaintenance", step),
         ("readyForShutdown", |turn| {
-            let server = turn.target("managementserverid")?;
+            let server = named(turn)?;
             Ok(told(turn, server))
         }),
         ("removeManagementServer", remove),
@@ -37,12 +37,18 @@ pub(super) const TABLES: Tables = Tables {
     filters: &[],
 };
 
+/// The server that a call names; older releases ask for none and mean the one that answers.
+fn named(turn: &Turn<'_>) -> Result<Handle, Refusal> {
+    let own = turn.world.rows(turn.world.kind("managementserver")).next();
+    turn.arguments.object("managementserverid").or(own).ok_or_else(|| Refusal::internal("There is no management server"))
+}
+
 fn state(turn: &Turn<'_>, server: Handle) -> String {
     turn.world.text(server, "state").unwrap_or("Up").to_owned()
 }
 
 fn step(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let server = turn.target("managementserverid")?;
+    let server = named(turn)?;
     let Some((_, from, to)) = STEPS.iter().find(|(command, ..)| *command == turn.command.name) else { return Err(Refusal::unknown_command()) };
     let now = state(turn, server);
     if !from.contains(&now.as_str()) {

@@ -92,6 +92,7 @@ const SORTS: &[Sort] = &[
 /// The commands of usage.
 pub(super) const TABLES: Tables = Tables {
     handlers: &[
+        ("listUsageServerMetrics", metrics),
         ("listUsageRecords", list),
         ("generateUsageRecords", generate),
         ("removeRawUsageRecords", |turn| match turn.arguments.number("interval") {
@@ -279,4 +280,19 @@ fn generate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         turn.world.set(server, UNTIL, until);
     }
     Ok(Outcome::Success)
+}
+
+/// How the service that makes records is. Where it does not run, what is known of it is when it was last asked for.
+fn metrics(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let now = now(turn.world);
+    let asked = server(turn.world).map_or(0, |server| turn.world.number(server, UNTIL));
+    let midnight = now.div_euclid(DAY_SECONDS) * DAY_SECONDS;
+    let shown = match (turn.server.options.scene, asked) {
+        (Scene::Bare, 0) => json!({"collectiontime": moment(now), "hostname": "N/A", "state": "Down", "lastsuccessfuljob": moment(0)}),
+        (Scene::Bare, asked) => json!({"collectiontime": moment(now), "state": "Down", "lastheartbeat": moment(asked), "lastsuccessfuljob": moment(0)}),
+        (Scene::Furnished, _) => {
+            json!({"collectiontime": moment(now), "hostname": "localhost", "state": "Up", "lastheartbeat": moment(now), "lastsuccessfuljob": moment(midnight)})
+        }
+    };
+    Ok(Outcome::Shown(turn.command.reply.object.clone().unwrap_or_default(), shown.to_string()))
 }

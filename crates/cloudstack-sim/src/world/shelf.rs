@@ -45,6 +45,11 @@ fn sections(line: &str) -> impl Iterator<Item = Section> + use<> {
     })
 }
 
+/// Whether a command lists what lies on the shelf of a release.
+pub(crate) fn lists(catalog: &Catalog, command: &str) -> bool {
+    sections(&catalog.release().line_name()).any(|section| section.command == command)
+}
+
 /// Stocks the kinds that a command lists or works on, where the shelf has them and the world has not.
 pub(crate) fn stock(world: &mut World, command: &Command, entity: &str, catalog: &Catalog) {
     let line = catalog.release().line_name();
