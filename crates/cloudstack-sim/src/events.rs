@@ -8,6 +8,8 @@ use crate::{
 /// Where something stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// What the job is to make was entered.
+    Created,
     /// A job was queued.
     Scheduled,
     /// Its work began.
@@ -24,6 +26,8 @@ pub(crate) struct Subject {
     kind: String,
     sentence: String,
     object: Option<Handle>,
+    /// The id of the first event of the same job.
+    first: Option<String>,
 }
 
 /// The words of event types that do not follow from a command's name.
@@ -91,7 +95,7 @@ pub(crate) fn subject(turn: &Turn<'_>, object: Option<Handle>) -> Option<Subject
         Some(object) => format!("{verb} {noun}. Id: {}", turn.world.id(object)),
         None => format!("{verb} {noun}"),
     };
-    Some(Subject { kind, sentence, object })
+    Some(Subject { kind, sentence, object, first: None })
 }
 
 /// Writes the event of a call that was answered at once.
@@ -103,14 +107,24 @@ pub(crate) fn record_call(turn: &mut Turn<'_>, outcome: Option<&Outcome>) {
         Some(Outcome::Object(handle)) => Some(*handle),
         _ => turn.arguments.object("id"),
     };
-    if let Some(subject) = subject(turn, object) {
-        record(turn, &subject, if outcome.is_some() { Phase::Completed } else { Phase::Failed });
+    if let Some(mut subject) = subject(turn, object) {
+        record(turn, &mut subject, if outcome.is_some() { Phase::Completed } else { Phase::Failed });
     }
 }
 
-/// Writes an event.
-pub(crate) fn record(turn: &mut Turn<'_>, subject: &Subject, phase: Phase) {
+/// Writes the events of a job that was queued, which may be about to make something.
+pub(crate) fn record_job(turn: &mut Turn<'_>, subject: &mut Subject, makes: bool) {
+    if makes {
+        record(turn, subject, Phase::Created);
+    }
+    record(turn, subject, Phase::Scheduled);
+    record(turn, subject, Phase::Started);
+}
+
+/// Writes an event. The first of a job is the parent of the others.
+pub(crate) fn record(turn: &mut Turn<'_>, subject: &mut Subject, phase: Phase) {
     let (level, state, description) = match phase {
+        Phase::Created => ("INFO", "Created", format!("Successfully created entity for {}", subject.sentence)),
         Phase::Scheduled => ("INFO", "Scheduled", subject.sentence.clone()),
         Phase::Started => ("INFO", "Started", subject.sentence.clone()),
         Phase::Completed => ("INFO", "Completed", format!("Successfully completed {}", subject.sentence)),
@@ -133,6 +147,12 @@ pub(crate) fn record(turn: &mut Turn<'_>, subject: &Subject, phase: Phase) {
             fields.push(("resourcename", name.into()));
         }
     }
+    if let Some(first) = &subject.first {
+        fields.push(("parentid", first.as_str().into()));
+    }
     let kind = turn.world.kind("event");
-    turn.world.insert(kind, Some(owner), &fields);
+    let event = turn.world.insert(kind, Some(owner), &fields);
+    if subject.first.is_none() {
+        subject.first = Some(turn.world.id(event));
+    }
 }

@@ -281,7 +281,7 @@ impl World {
 
     fn finish_job(&mut self, id: &str, pending: Box<Pending>, server: &Server) {
         let Some((caller, command)) = self.jobs.by_id.get(id).map(|job| (job.caller, Arc::clone(&job.command))) else { return };
-        let Pending { finish, arguments, event, burden, queue: _ } = *pending;
+        let Pending { finish, arguments, mut event, burden, queue: _ } = *pending;
         let mut turn = Turn { world: self, caller, command, arguments, server, by_get: false };
         let outcome = match nouns::hindered(&mut turn, burden) {
             Some(refusal) => Err(refusal),
@@ -299,7 +299,7 @@ impl World {
             jobs.retain(|job| job != id);
             !jobs.is_empty()
         });
-        if let Some(event) = &event {
+        if let Some(event) = &mut event {
             let phase = if outcome.is_ok() { Phase::Completed } else { Phase::Failed };
             events::record(&mut turn, event, phase);
         }
@@ -397,10 +397,9 @@ pub(crate) fn start(turn: &mut Turn<'_>, work: Work) -> Result<Outcome, Refusal>
             turn.world.jobs.at_work.entry(subject).or_default().push(id.clone());
         }
     }
-    let event = events::subject(turn, work.subject);
-    if let Some(event) = &event {
-        events::record(turn, event, Phase::Scheduled);
-        events::record(turn, event, Phase::Started);
+    let mut event = events::subject(turn, work.subject);
+    if let Some(event) = &mut event {
+        events::record_job(turn, event, work.id.is_some());
     }
     let jobs = &mut turn.world.jobs;
     jobs.sequence += 1;

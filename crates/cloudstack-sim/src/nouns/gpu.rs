@@ -35,7 +35,7 @@ pub(crate) const PROFILE_NOUN: Noun = Noun {
     newest_first: false,
     view: &[
         own("description"),
-        linked("gpucardid", "gpucardid", "id"),
+        linked("gpucardid", "gpucardid", "id").root(),
         linked("gpucardname", "gpucardid", "name"),
         own("maxvgpuperphysicalgpu"),
         own("videoram"),

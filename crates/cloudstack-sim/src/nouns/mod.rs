@@ -445,12 +445,13 @@ pub(crate) mod seeding {
         user
     }
 
-    /// A user of the installation, whom nobody can write to and who has no keys.
+    /// A user of the installation, whom nobody can write to and whose keys nobody was told.
     pub(crate) fn nameless_user(world: &mut World, account: Handle, name: &str) {
         let names = (name.to_owned(), name.to_owned());
         let plan = NewUser { username: name.to_owned(), names, email: String::new(), password: String::new(), timezone: None };
         let user = user::make(world, account, &plan);
         world.unset(user, "email");
+        user::renew_keys(world, user);
     }
 
     /// A project.

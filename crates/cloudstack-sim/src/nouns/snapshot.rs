@@ -43,12 +43,12 @@ pub(crate) const SNAPSHOT_NOUN: Noun = Noun {
         linked("volumename", "volume", "name"),
         linked("volumetype", "volume", "type"),
         linked("volumestate", "volume", "state"),
-        linked("zoneid", "zone", "id"),
-        linked("zonename", "zone", "name"),
+        computed("zoneid", |world, snapshot, _| zone(world, snapshot).map(|zone| Shown::Text(world.id(zone)))),
+        computed("zonename", |world, snapshot, _| zone(world, snapshot).map(|zone| Shown::Text(world.string(zone, "name")))),
         CREATED,
         own("name"),
         own_or("intervaltype", Constant::Text("MANUAL")),
-        own_or("locationtype", Constant::Text("SECONDARY")).root(),
+        own("locationtype"),
         own("state"),
         always("physicalsize", Constant::Number(0)),
         flag("revertable"),
@@ -224,9 +224,17 @@ fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(Turn::queued(job, queue))
 }
 
+/// Where it lies; one that was archived does not say so any more.
+fn zone(world: &World, snapshot: Handle) -> Option<Handle> {
+    if world.text(snapshot, "locationtype").is_some() { None } else { world.link(snapshot, "zone") }
+}
+
 fn archive(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let snapshot = turn.target("id")?;
-    Ok(turn.job(snapshot, WORK_SHORT, move |_| Ok(Outcome::Success)))
+    Ok(turn.job(snapshot, WORK_SHORT, move |turn| {
+        turn.world.set(snapshot, "locationtype", "SECONDARY");
+        Ok(Outcome::Success)
+    }))
 }
 
 fn copy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

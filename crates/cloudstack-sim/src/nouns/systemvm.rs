@@ -44,14 +44,14 @@ pub(crate) const ROUTER_NOUN: Noun = Noun {
         linked("zoneid", "zone", "id"),
         linked("zonename", "zone", "name"),
         linked("dns1", "zone", "dns1"),
-        own("networkdomain"),
+        own("networkdomain").root(),
         own("gateway"),
         own("name"),
-        linked("podid", "pod", "id"),
-        linked("podname", "pod", "name"),
-        linked("hostid", "host", "id"),
-        linked("hostname", "host", "name"),
-        CONTROL_STATE,
+        linked("podid", "pod", "id").root(),
+        linked("podname", "pod", "name").root(),
+        linked("hostid", "host", "id").root(),
+        linked("hostname", "host", "name").root(),
+        CONTROL_STATE.root(),
         HYPERVISOR,
         computed("linklocalip", |world, router, _| on_host(world, router, |world| world.string(router, "linklocalip"))),
         computed("linklocalmacaddress", |world, router, _| on_host(world, router, |world| mac(world, router, "0e:00"))),
@@ -61,11 +61,11 @@ pub(crate) const ROUTER_NOUN: Noun = Noun {
         computed("publicmacaddress", |world, router, _| with_public(world, router, |world| mac(world, router, "1e:01"))),
         computed("publicnetmask", |world, router, _| with_public(world, router, |_| "255.255.255.0".to_owned())),
         computed("publicnetworkid", |world, router, _| with_public(world, router, |world| network_id(world, router, PUBLIC_NETWORK))),
-        own("guestipaddress"),
-        computed("guestmacaddress", |world, router, _| with_guest(world, router, |world| mac(world, router, "02:01"))),
-        computed("guestnetmask", |world, router, _| with_guest(world, router, |_| "255.255.255.0".to_owned())),
-        computed("guestnetworkid", |world, router, _| with_guest(world, router, |world| linked_text(world, router, None))),
-        computed("guestnetworkname", |world, router, _| with_guest(world, router, |world| linked_text(world, router, Some("name")))),
+        own("guestipaddress").root(),
+        computed("guestmacaddress", |world, router, _| with_guest(world, router, |world| mac(world, router, "02:01"))).root(),
+        computed("guestnetmask", |world, router, _| with_guest(world, router, |_| "255.255.255.0".to_owned())).root(),
+        computed("guestnetworkid", |world, router, _| with_guest(world, router, |world| linked_text(world, router, None))).root(),
+        computed("guestnetworkname", |world, router, _| with_guest(world, router, |world| linked_text(world, router, Some("name")))).root(),
         computed("templateid", |world, _, _| template(world).map(|template| Shown::Text(world.id(template)))),
         computed("templatename", |world, _, _| template(world).map(|template| Shown::Text(world.string(template, "name")))),
         CREATED,
@@ -282,14 +282,14 @@ fn mac(_: &World, router: Handle, start: &str) -> String {
     format!("{start}:00:cc:{:02x}:{:02x}", (number >> 8) & 0xff, number & 0xff)
 }
 
-/// The NICs of a router: to its guests, to its host, and to the world.
-fn nics(world: &World, router: Handle, _: Viewer) -> Option<Shown> {
+/// The NICs of a router: to its guests, which only root admins see, to its host, and to the world.
+fn nics(world: &World, router: Handle, viewer: Viewer) -> Option<Shown> {
     if !is_wired(world, router) {
         return Some(Shown::Raw("[]".to_owned()));
     }
     let runs = world.link(router, "host").is_some();
     let mut shown: Vec<Value> = Vec::new();
-    if let Some(network) = world.link(router, "network") {
+    if let Some(network) = world.link(router, "network").filter(|_| viewer.root) {
         let mut nic = json!({
             "id": world.derived_id(router, NICS[0]), "networkid": world.id(network), "networkname": world.string(network, "name"),
             "netmask": "255.255.255.0", "ipaddress": world.string(router, "guestipaddress"), "traffictype": "Guest",
