@@ -75,7 +75,7 @@ pub(crate) fn run(minutes: &str) -> Done {
     let seconds = began.elapsed().as_secs_f64();
     let (calls, errors) = (tally.calls.load(Ordering::Relaxed), tally.errors.load(Ordering::Relaxed));
     let shown: Vec<String> = memory.iter().map(|megabytes| format!("{megabytes:.0}")).collect();
-    let mut page = "# Endurance\n\nWritten by `cargo run --release --package xtask -- endure MINUTES` on 2 shared cores; cloud and clients run on them together.\n\n| | |\n| --- | ---: |\n".to_owned();
+    let mut page = "# Endurance\n\nWritten by `cargo run --release --package xtask -- endure MINUTES` on 2 shared cores; cloud and clients run on them together. Errors and memory are the point; how many calls a second there are says more about what else the machine was doing.\n\n| | |\n| --- | ---: |\n".to_owned();
     let slowest = *tally.slowest.lock().unwrap_or_else(PoisonError::into_inner);
     let rate = f64::from(u32::try_from(calls).unwrap_or(u32::MAX)) / seconds;
     let rows = [
