@@ -299,9 +299,8 @@ fn delete_user_data(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 /// Whatever is wrong here, servers call it a failure inside.
 fn link_user_data(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let image = match (turn.arguments.object("templateid"), turn.arguments.object("isoid")) {
-        (Some(image), None) | (None, Some(image)) => image,
-        _ => return Err(Refusal::internal("Failed to link userdata to template: one template or ISO is needed")),
+    let ((Some(image), None) | (None, Some(image))) = (turn.arguments.object("templateid"), turn.arguments.object("isoid")) else {
+        return Err(Refusal::internal("Failed to link userdata to template: one template or ISO is needed"));
     };
     let is_own = turn.caller.is_root() || turn.world.owner(image) == Some(turn.caller.account);
     if !is_own {

@@ -337,14 +337,15 @@ pub(crate) fn host_for(world: &mut World, demand: &Demand) -> Option<Handle> {
             && demand.size.0 <= world.number(*host, "cpunumber")
             && demand.size.1 * MIB <= world.number(*host, "memorytotal")
     };
-    let mut hosts: Vec<Handle> = usable_hosts(world).into_iter().filter(fits).collect();
+    let hosts: Vec<Handle> = usable_hosts(world).into_iter().filter(fits).collect();
     let has_room = |host: &Handle| (allocated(world, *host, "memory") + demand.size.1) * MIB <= world.number(*host, "memorytotal");
     let first: Vec<Handle> = match demand.first {
         Some(cluster) => hosts.iter().copied().filter(|host| world.link(*host, "cluster") == Some(cluster)).filter(has_room).collect(),
         None => Vec::new(),
     };
-    if !first.is_empty() {
-        hosts = first;
+    // Its hosts are filled one after the other.
+    if let Some(host) = first.first() {
+        return Some(*host);
     }
     let turn = usize::try_from(world.next("host", 0)).unwrap_or(0);
     turn.checked_rem(hosts.len()).and_then(|at| hosts.get(at)).copied()

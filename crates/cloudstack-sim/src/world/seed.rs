@@ -412,6 +412,26 @@ fn images(world: &mut World, (zone, furnished): (Handle, bool), catalog: &Catalo
         let template = world.insert(kind, system, &fields);
         first = first.or(Some(template));
     }
+    hidden_images(world, zone, types.first().copied());
+    let iso = world.kind("iso");
+    let tools: [(&str, Datum); 8] = [
+        ("bootable", false.into()),
+        ("isbundled", true.into()),
+        ("status", "Processing".into()),
+        ("name", "xs-tools.iso".into()),
+        ("displaytext", "XenServer Tools Installer ISO (xen-pv-drv-iso)".into()),
+        ("ispublic", true.into()),
+        ("isready", true.into()),
+        ("isfeatured", true.into()),
+    ];
+    world.insert(iso, system, &tools);
+    first.unwrap_or(zone)
+}
+
+/// The templates that tenants do not see: that of system VMs, and those of hypervisors that no zone here has.
+fn hidden_images(world: &mut World, zone: Handle, os: Option<Handle>) {
+    let system = account(world, "system");
+    let kind = world.kind("template");
     let fields: [(&str, Datum); 14] = [
         ("name", "SystemVM Template (simulator)".into()),
         ("displaytext", "SystemVM Template (simulator)".into()),
@@ -449,23 +469,10 @@ fn images(world: &mut World, (zone, furnished): (Handle, bool), catalog: &Catalo
             ("hidden", true.into()),
         ];
         let template = world.insert(kind, system, &fields);
-        if let Some(os) = types.first() {
-            world.set(template, "ostype", *os);
+        if let Some(os) = os {
+            world.set(template, "ostype", os);
         }
     }
-    let iso = world.kind("iso");
-    let tools: [(&str, Datum); 8] = [
-        ("bootable", false.into()),
-        ("isbundled", true.into()),
-        ("status", "Processing".into()),
-        ("name", "xs-tools.iso".into()),
-        ("displaytext", "XenServer Tools Installer ISO (xen-pv-drv-iso)".into()),
-        ("ispublic", true.into()),
-        ("isready", true.into()),
-        ("isfeatured", true.into()),
-    ];
-    world.insert(iso, system, &tools);
-    first.unwrap_or(zone)
 }
 
 fn network_wares(world: &mut World, catalog: &Catalog, fallback: Handle) -> Handle {
