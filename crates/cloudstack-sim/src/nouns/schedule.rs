@@ -176,9 +176,8 @@ pub(crate) fn first_due(world: &World) -> Option<(Duration, Handle)> {
         Some(Content::Number(due)) => u64::try_from(due).ok().map(|due| (Duration::from_secs(due), schedule)),
         _ => None,
     };
-    let works = |schedule: &Handle| {
-        world.field(*schedule, "enabled") != Some(Content::Flag(false)) && world.link(*schedule, "vm").is_some_and(|vm| world.is_alive(vm))
-    };
+    let works =
+        |schedule: &Handle| world.field(*schedule, "enabled") != Some(Content::Flag(false)) && world.link(*schedule, "vm").is_some_and(|vm| world.is_alive(vm));
     world.rows(world.kind(NOUN.word)).filter(works).filter_map(due).min()
 }
 

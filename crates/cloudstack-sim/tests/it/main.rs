@@ -19,4 +19,5 @@ mod tenancy;
 mod time;
 mod traffic;
 mod trouble;
+mod verify;
 mod walk;

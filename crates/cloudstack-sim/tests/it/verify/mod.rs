@@ -5,14 +5,6 @@
 //! Each scenario makes a domain of its own with everything that it needs and deletes it at its end. It assumes an
 //! enabled advanced zone with a template that is ready, and nothing else.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::disallowed_methods,
-    reason = "a test that cannot go on has failed; where the server is, and when to ask it again, is nobody else's to say"
-)]
-
 mod disks;
 mod lab;
 mod lists;

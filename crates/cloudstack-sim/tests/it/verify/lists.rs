@@ -1,6 +1,6 @@
 //! Pages, filters and what a server tells about itself.
 
-use crate::lab::{has, id, lab};
+use super::lab::{has, id, lab};
 
 #[tokio::test]
 async fn a_list_read_in_pages_is_the_list() {

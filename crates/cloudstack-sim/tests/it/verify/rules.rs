@@ -1,6 +1,6 @@
 //! Addresses of a network and the rules on them.
 
-use crate::lab::{has, id, lab, text};
+use super::lab::{has, id, lab, text};
 
 #[tokio::test]
 async fn an_address_takes_rules_of_one_purpose_and_refuses_those_of_another() {

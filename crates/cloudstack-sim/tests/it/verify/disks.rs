@@ -1,6 +1,6 @@
 //! Volumes and snapshots.
 
-use crate::lab::{has, id, lab};
+use super::lab::{has, id, lab};
 
 #[tokio::test]
 async fn a_volume_is_made_attached_grown_detached_and_deleted() {

@@ -1,6 +1,6 @@
 //! Domains, accounts, users, roles and projects.
 
-use crate::lab::{has, id, lab, text};
+use super::lab::{has, id, lab, text};
 
 #[tokio::test]
 async fn what_one_tenant_has_no_other_sees_or_touches() {

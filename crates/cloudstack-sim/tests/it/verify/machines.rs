@@ -1,6 +1,6 @@
 //! The life of a machine.
 
-use crate::lab::{has, id, lab, text};
+use super::lab::{has, id, lab, text};
 
 #[tokio::test]
 async fn a_machine_goes_through_its_states_from_deployment_to_expunction() {

@@ -1,6 +1,6 @@
 //! What servers refuse, and with which codes.
 
-use crate::lab::{id, lab};
+use super::lab::{id, lab};
 
 const NOBODY: &str = "0c9cd8d4-0000-4000-8000-000000000000";
 

@@ -16,13 +16,24 @@ const POLL_EVERY: Duration = Duration::from_secs(2);
 /// How long a real server may take for an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(120);
 
+/// What the machine says the time is.
+#[expect(clippy::disallowed_methods, reason = "a real server's time is nobody's to move")]
+fn wall() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a real server takes its time")]
+async fn pause(wait: Duration) {
+    tokio::time::sleep(wait).await;
+}
+
 /// The time of the machine, which drives the embedded cloud.
 #[derive(Debug)]
 struct Wall;
 
 impl Clock for Wall {
     fn now(&self) -> Duration {
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+        wall()
     }
 
     fn elapsed(&self) -> Duration {
@@ -30,7 +41,7 @@ impl Clock for Wall {
     }
 
     fn sleep(&self, wait: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(tokio::time::sleep(wait))
+        Box::pin(pause(wait))
     }
 }
 
@@ -41,43 +52,44 @@ enum Server {
 
 /// Somebody's keys.
 #[derive(Clone, Debug)]
-pub(crate) struct Keys {
+pub(super) struct Keys {
     api: String,
     secret: String,
 }
 
 impl Keys {
     /// The same key with another secret.
-    pub(crate) fn forged(&self) -> Self {
+    pub(super) fn forged(&self) -> Self {
         Self { api: self.api.clone(), secret: format!("{}x", self.secret) }
     }
 }
 
 /// A server to try scenarios on.
-pub(crate) struct Lab {
+pub(super) struct Lab {
     server: Server,
-    pub(crate) root: Keys,
+    pub(super) root: Keys,
     /// What sets the names of this run apart.
     mark: String,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) envelope: String,
-    pub(crate) body: Value,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) envelope: String,
+    pub(super) body: Value,
 }
 
 /// A domain with a user, made for one scenario.
-pub(crate) struct Tenant {
-    pub(crate) keys: Keys,
-    pub(crate) domain: String,
-    pub(crate) account: String,
+pub(super) struct Tenant {
+    pub(super) keys: Keys,
+    pub(super) domain: String,
+    pub(super) account: String,
 }
 
 /// The real server, if one is named, else a new embedded cloud.
-pub(crate) fn lab() -> Lab {
+#[expect(clippy::disallowed_methods, reason = "where the server is, is told to the tests alone")]
+pub(super) fn lab() -> Lab {
     let told = |name: &str| std::env::var(format!("CLOUDSTACK_VERIFY_{name}")).ok().filter(|value| !value.is_empty());
     let mark = format!("{:06x}", fastrand::u32(..) & 0x00ff_ffff);
     if let (Some(url), Some(api), Some(secret)) = (told("URL"), told("API_KEY"), told("SECRET_KEY")) {
@@ -94,12 +106,12 @@ pub(crate) fn lab() -> Lab {
 
 impl Lab {
     /// A name that nothing else on the server has.
-    pub(crate) fn name(&self, stem: &str) -> String {
+    pub(super) fn name(&self, stem: &str) -> String {
         format!("{stem}-{}", self.mark)
     }
 
     /// Sends a call, signed with these keys, whatever comes of it.
-    pub(crate) async fn send(&self, who: &Keys, command: &str, arguments: &[(&str, &str)]) -> Answer {
+    pub(super) async fn send(&self, who: &Keys, command: &str, arguments: &[(&str, &str)]) -> Answer {
         let own = [("command", command), ("response", "json"), ("apiKey", who.api.as_str())];
         let mut pairs: Vec<Pair> = own.iter().chain(arguments).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let signature = wire::signature(&pairs, &who.secret, Digest::Sha1);
@@ -125,20 +137,20 @@ impl Lab {
     }
 
     /// A call that succeeds; what stands in its envelope.
-    pub(crate) async fn good(&self, who: &Keys, command: &str, arguments: &[(&str, &str)]) -> Value {
+    pub(super) async fn good(&self, who: &Keys, command: &str, arguments: &[(&str, &str)]) -> Value {
         let answer = self.send(who, command, arguments).await;
         assert_eq!(answer.status, 200, "{command} {arguments:?}: {}", answer.body);
         answer.body
     }
 
     /// A call that answers with one object under this key.
-    pub(crate) async fn object(&self, who: &Keys, command: &str, arguments: &[(&str, &str)], key: &str) -> Value {
+    pub(super) async fn object(&self, who: &Keys, command: &str, arguments: &[(&str, &str)], key: &str) -> Value {
         let body = self.good(who, command, arguments).await;
         body.get(key).unwrap_or_else(|| panic!("{command}: no `{key}` in {body}")).clone()
     }
 
     /// A call whose job succeeds; the job's result.
-    pub(crate) async fn done(&self, who: &Keys, command: &str, arguments: &[(&str, &str)]) -> Value {
+    pub(super) async fn done(&self, who: &Keys, command: &str, arguments: &[(&str, &str)]) -> Value {
         let end = self.ended(who, command, arguments).await;
         assert_eq!(end["jobstatus"], 1, "{command} {arguments:?}: {end}");
         assert_eq!(end["jobresultcode"], 0, "{command}: {end}");
@@ -147,7 +159,7 @@ impl Lab {
     }
 
     /// A call whose job fails; the error code in the job's result.
-    pub(crate) async fn failed(&self, who: &Keys, command: &str, arguments: &[(&str, &str)]) -> u64 {
+    pub(super) async fn failed(&self, who: &Keys, command: &str, arguments: &[(&str, &str)]) -> u64 {
         let end = self.ended(who, command, arguments).await;
         assert_eq!(end["jobstatus"], 2, "{command} {arguments:?}: {end}");
         let code = end["jobresult"]["errorcode"].as_u64().unwrap_or_else(|| panic!("{command}: {end}"));
@@ -169,14 +181,14 @@ impl Lab {
                 return state;
             }
             if matches!(self.server, Server::Real(..)) {
-                tokio::time::sleep(POLL_EVERY).await;
+                pause(POLL_EVERY).await;
             }
         }
         panic!("{command} does not end");
     }
 
     /// A call that is refused at once; its code and inner code.
-    pub(crate) async fn refused(&self, who: &Keys, command: &str, arguments: &[(&str, &str)]) -> (u16, Option<u64>) {
+    pub(super) async fn refused(&self, who: &Keys, command: &str, arguments: &[(&str, &str)]) -> (u16, Option<u64>) {
         let answer = self.send(who, command, arguments).await;
         assert_ne!(answer.status, 200, "{command} {arguments:?} passed: {}", answer.body);
         assert_eq!(answer.body["errorcode"].as_u64(), Some(u64::from(answer.status)), "{command}: {}", answer.body);
@@ -185,7 +197,7 @@ impl Lab {
     }
 
     /// A call that does not succeed: some servers find out at once, some in the job.
-    pub(crate) async fn failed_or_refused(&self, who: &Keys, command: &str, arguments: &[(&str, &str)]) {
+    pub(super) async fn failed_or_refused(&self, who: &Keys, command: &str, arguments: &[(&str, &str)]) {
         let answer = self.send(who, command, arguments).await;
         if answer.status == 200 {
             let job = text(&answer.body, "jobid");
@@ -196,7 +208,7 @@ impl Lab {
     }
 
     /// A list; its count is there if anything is.
-    pub(crate) async fn list(&self, who: &Keys, command: &str, arguments: &[(&str, &str)], key: &str) -> Vec<Value> {
+    pub(super) async fn list(&self, who: &Keys, command: &str, arguments: &[(&str, &str)], key: &str) -> Vec<Value> {
         let body = self.good(who, command, arguments).await;
         let items = body.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
         let count = body.get("count").and_then(Value::as_u64);
@@ -205,14 +217,14 @@ impl Lab {
     }
 
     /// The only object of a list.
-    pub(crate) async fn only(&self, who: &Keys, command: &str, arguments: &[(&str, &str)], key: &str) -> Value {
+    pub(super) async fn only(&self, who: &Keys, command: &str, arguments: &[(&str, &str)], key: &str) -> Value {
         let mut items = self.list(who, command, arguments, key).await;
         assert_eq!(items.len(), 1, "{command} {arguments:?}: {items:?}");
         items.swap_remove(0)
     }
 
     /// A domain below ROOT with one user in it.
-    pub(crate) async fn tenant(&self, stem: &str) -> Tenant {
+    pub(super) async fn tenant(&self, stem: &str) -> Tenant {
         let name = self.name(stem);
         let domain = self.object(&self.root, "createDomain", &[("name", &name)], "domain").await;
         let domain = id(&domain);
@@ -221,7 +233,7 @@ impl Lab {
     }
 
     /// An account with one user of a role in a domain; the user's keys.
-    pub(crate) async fn user(&self, domain: &str, account: &str, role: &str) -> Keys {
+    pub(super) async fn user(&self, domain: &str, account: &str, role: &str) -> Keys {
         let role = self.only(&self.root, "listRoles", &[("name", role)], "role").await;
         let password = self.name("pass");
         let arguments = [
@@ -239,41 +251,41 @@ impl Lab {
     }
 
     /// New keys for a user.
-    pub(crate) async fn keys_of(&self, user: &str) -> Keys {
+    pub(super) async fn keys_of(&self, user: &str) -> Keys {
         let keys = self.object(&self.root, "registerUserKeys", &[("id", user)], "userkeys").await;
         Keys { api: text(&keys, "apikey"), secret: text(&keys, "secretkey") }
     }
 
     /// Deletes a tenant's domain with everything in it.
-    pub(crate) async fn clear(&self, tenant: &Tenant) {
+    pub(super) async fn clear(&self, tenant: &Tenant) {
         let result = self.done(&self.root, "deleteDomain", &[("id", &tenant.domain), ("cleanup", "true")]).await;
         assert_eq!(result["success"], true);
         assert_eq!(self.list(&self.root, "listDomains", &[("name", &tenant.account)], "domain").await, Vec::<Value>::new());
     }
 
     /// The zone that scenarios use.
-    pub(crate) async fn zone(&self) -> String {
+    pub(super) async fn zone(&self) -> String {
         let zones = self.list(&self.root, "listZones", &[("available", "true")], "zone").await;
         let zone = zones.iter().find(|zone| zone["networktype"] == "Advanced" && zone["allocationstate"] == "Enabled");
         id(zone.unwrap_or_else(|| panic!("no enabled advanced zone: {zones:?}")))
     }
 
     /// A template that machines can be made from.
-    pub(crate) async fn template(&self, zone: &str) -> String {
+    pub(super) async fn template(&self, zone: &str) -> String {
         let templates = self.list(&self.root, "listTemplates", &[("templatefilter", "featured"), ("zoneid", zone)], "template").await;
         let ready = templates.iter().find(|template| template["isready"] == true && template["templatetype"] != "SYSTEM");
         id(ready.unwrap_or_else(|| panic!("no template is ready: {templates:?}")))
     }
 
     /// The smallest compute offering with fixed sizes.
-    pub(crate) async fn offering(&self) -> Value {
+    pub(super) async fn offering(&self) -> Value {
         let offerings = self.list(&self.root, "listServiceOfferings", &[("issystem", "false")], "serviceoffering").await;
         let fixed = offerings.into_iter().filter(|offering| offering["iscustomized"] == false && offering.get("hosttags").is_none());
         fixed.min_by_key(|offering| offering["memory"].as_u64()).unwrap()
     }
 
     /// An isolated network of a tenant.
-    pub(crate) async fn network(&self, tenant: &Tenant, zone: &str, stem: &str) -> Value {
+    pub(super) async fn network(&self, tenant: &Tenant, zone: &str, stem: &str) -> Value {
         let wanted =
             [("guestiptype", "Isolated"), ("forvpc", "false"), ("state", "Enabled"), ("supportedservices", "SourceNat,StaticNat,PortForwarding,Lb,Firewall")];
         let offerings = self.list(&tenant.keys, "listNetworkOfferings", &wanted, "networkoffering").await;
@@ -284,7 +296,7 @@ impl Lab {
     }
 
     /// A running machine of a tenant in a network.
-    pub(crate) async fn machine(&self, tenant: &Tenant, network: &Value, stem: &str) -> Value {
+    pub(super) async fn machine(&self, tenant: &Tenant, network: &Value, stem: &str) -> Value {
         let zone = text(network, "zoneid");
         let (template, offering, name) = (self.template(&zone).await, id(&self.offering().await), self.name(stem));
         let arguments = [
@@ -299,17 +311,17 @@ impl Lab {
 }
 
 /// An object's id.
-pub(crate) fn id(object: &Value) -> String {
+pub(super) fn id(object: &Value) -> String {
     text(object, "id")
 }
 
 /// A member that must be text.
-pub(crate) fn text(object: &Value, name: &str) -> String {
+pub(super) fn text(object: &Value, name: &str) -> String {
     object[name].as_str().unwrap_or_else(|| panic!("no text `{name}` in {object}")).to_owned()
 }
 
 /// Members that must be there, with their JSON types: `t` text, `n` a number, `b` a truth value, `l` a list.
-pub(crate) fn has(object: &Value, members: &[(&str, char)]) {
+pub(super) fn has(object: &Value, members: &[(&str, char)]) {
     for (name, kind) in members {
         let value = &object[*name];
         let fits = match kind {
