@@ -340,12 +340,12 @@ fn move_item(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let subject = known.unwrap_or(turn.caller.account);
     Ok(turn.job(subject, WORK_SHORT, move |turn| {
         let neighbours = ["nextaclruleid", "previousaclruleid"];
-        let given = |name: &&str| turn.arguments.text(name).is_some_and(|text| !text.trim().is_empty());
-        if !neighbours.iter().any(|name| given(&name)) {
+        let given = |name: &str| turn.arguments.text(name).is_some_and(|text| !text.trim().is_empty());
+        if !neighbours.iter().any(|name| given(name)) {
             return Err(Refusal::invalid("Both previous and next ACL rule IDs cannot be blank."));
         }
         let Some(item) = item_of(turn, "id") else { return Err(Refusal::invalid(format!("Could not find a rule with ID[{id}]"))) };
-        if let Some(lost) = neighbours.into_iter().find(|name| given(&name) && item_of(turn, name).is_none()) {
+        if let Some(lost) = neighbours.into_iter().find(|name| given(name) && item_of(turn, name).is_none()) {
             return Err(Refusal::invalid(format!("Could not find the rule that {lost} names")));
         }
         let (next, previous) = (item_of(turn, "nextaclruleid"), item_of(turn, "previousaclruleid"));

@@ -216,7 +216,8 @@ fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         tenancy::check_domain(turn, domain)?;
         let accounts: Vec<Handle> = account::within(turn.world, domain);
         let children: Vec<Handle> = turn.world.rows(turn.world.kind("domain")).filter(|row| *row != domain && turn.world.is_within(*row, domain)).collect();
-        if !cleans && !(accounts.is_empty() && children.is_empty()) {
+        let is_empty = accounts.is_empty() && children.is_empty();
+        if !cleans && !is_empty {
             return Err(Refusal::failed("Failed to delete domain: it has accounts or subdomains; specify cleanup to delete them too"));
         }
         super::project::remove_within(turn.world, domain);

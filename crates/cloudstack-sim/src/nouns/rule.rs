@@ -303,8 +303,11 @@ fn guest_address(turn: &Turn<'_>, vm: Handle, network: Handle) -> Result<String,
     }
 }
 
-/// The ports of a port forwarding rule, from and to.
-fn forwarded_ports(turn: &Turn<'_>) -> Result<((i64, i64), (i64, i64)), Refusal> {
+/// The first and the last of some ports.
+type Ports = (i64, i64);
+
+/// The public and the private ports of a port forwarding rule.
+fn forwarded_ports(turn: &Turn<'_>) -> Result<(Ports, Ports), Refusal> {
     let port = |name: &str| turn.arguments.number(name);
     let public = (port("publicport").unwrap_or(0), port("publicendport").or_else(|| port("publicport")).unwrap_or(0));
     let private = (port("privateport").unwrap_or(0), port("privateendport").or_else(|| port("privateport")).unwrap_or(0));

@@ -523,10 +523,8 @@ fn delete_pod(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         return Err(Refusal::internal(format!("The pod cannot be deleted because {obstacle}")));
     }
     release(turn.world, "dedicatedpod", pod);
-    for kind in ["storagenetworkiprange"] {
-        let rows: Vec<Handle> = turn.world.referring(kind, "pod", pod).collect();
-        rows.into_iter().for_each(|row| turn.world.remove(row));
-    }
+    let ranges: Vec<Handle> = turn.world.referring("storagenetworkiprange", "pod", pod).collect();
+    ranges.into_iter().for_each(|range| turn.world.remove(range));
     turn.world.remove(pod);
     Ok(Outcome::Success)
 }
