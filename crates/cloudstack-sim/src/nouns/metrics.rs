@@ -38,8 +38,6 @@ pub(super) const TABLES: Tables = Tables {
         ("listSystemVmsUsageHistory", |turn| history(turn, "systemvm")),
         ("listVolumesUsageHistory", |turn| history(turn, "volume")),
         ("listDbMetrics", database),
-        ("listUsageServerMetrics", usage),
-        ("generateUsageRecords", ask_for_usage),
         ("readyForShutdown", ready),
         ("cloudianIsEnabled", |_| Ok(Outcome::Shown("cloudianisenabled".to_owned(), CLOUDIAN.to_owned()))),
         ("listHostTags", |turn| tags_on(turn, ("host", "hosttags"), "hostid")),
@@ -151,28 +149,6 @@ fn database(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(Outcome::Shown("dbMetrics".to_owned(), shown.to_string()))
 }
 
-/// What is known of the usage server. None runs; once records were asked for, its table has the heartbeat of that.
-fn usage(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    const NEVER: &str = "1970-01-01T00:00:00+0000";
-    let world = &*turn.world;
-    let heartbeat = world.rows(world.kind("managementserver")).next().and_then(|server| world.text(server, USAGE_HEARTBEAT));
-    let shown = json!({"collectiontime": world.timestamp(), "state": "Down", "lastsuccessfuljob": NEVER});
-    let shown = match heartbeat {
-        Some(heartbeat) => with(shown, "lastheartbeat", heartbeat),
-        None => with(shown, "hostname", "N/A"),
-    };
-    Ok(Outcome::Shown("usageMetrics".to_owned(), shown.to_string()))
-}
-
-fn ask_for_usage(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let server = turn.world.rows(turn.world.kind("managementserver")).next();
-    if let Some(server) = server {
-        let stamp = turn.world.timestamp();
-        turn.world.set(server, USAGE_HEARTBEAT, stamp);
-    }
-    Ok(Outcome::Success)
-}
-
 /// Whether the server could be shut down: nothing keeps it.
 fn ready(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let shown = json!({"readyforshutdown": true, "shutdowntriggered": false, "pendingjobscount": 0});
@@ -182,9 +158,6 @@ fn ready(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     };
     Ok(Outcome::Shown("readyforshutdown".to_owned(), shown.to_string()))
 }
-
-/// The field of management servers with the time at which usage records were asked for.
-pub(super) const USAGE_HEARTBEAT: &str = "usageheartbeat";
 
 /// What was used over the last minutes.
 fn history(turn: &mut Turn<'_>, word: &str) -> Result<Outcome, Refusal> {

@@ -299,9 +299,9 @@ const RATES: &[(&str, &str)] = &[
     ("iopswriteratemax", "diskIopsWriteRateMax"),
     ("iopswriteratemaxlength", "diskIopsWriteRateMaxLength"),
     ("hypervisorsnapshotreserve", "hypervisorsnapshotreserve"),
-    ("miniops", "miniops"),
-    ("maxiops", "maxiops"),
 ];
+/// The bounds of operations a second: kept where the call says that users do not choose them, else given in vain.
+const BOUNDS: [&str; 2] = ["miniops", "maxiops"];
 
 /// Keeps the limits of disks, and the zones and domains that an offering is for.
 fn keep_limits(turn: &mut Turn<'_>, offering: Handle) {
@@ -314,6 +314,11 @@ fn keep_limits(turn: &mut Turn<'_>, offering: Handle) {
     puts.into_iter().for_each(|put| recipe::apply(turn, offering, put));
     if let Some(custom) = turn.arguments.truth("customizediops") {
         turn.world.set(offering, "iscustomizediops", custom);
+        for name in BOUNDS {
+            if let Some(number) = turn.arguments.number(name).filter(|_| !custom) {
+                turn.world.set(offering, name, number);
+            }
+        }
     }
 }
 

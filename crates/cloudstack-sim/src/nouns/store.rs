@@ -272,7 +272,7 @@ fn add_image_store(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         .rows(stores)
         .filter(|store| !turn.world.flag(*store, STAGING))
         .map(|store| turn.world.string(store, "providername"))
-        .find(|other| other != provider)
+        .find(|other| !other.is_empty() && other != provider)
     {
         return Err(Refusal::invalid(format!("You can only add new image stores from the same provider {other} already added")));
     }
