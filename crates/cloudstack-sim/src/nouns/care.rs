@@ -87,7 +87,6 @@ const FUTILE: &[(&str, u16, u32, &str)] = &[
     ("uploadCustomCertificate", 431, 4350, "alias can't be empty, if it's a certification chain"),
     ("listVmsForImport", 530, 4250, "No hosts available to list VMs on remote host"),
     ("ldapCreateAccount", 534, 9999, "No LDAP user exists with the username"),
-    ("setupUserTwoFactorAuthentication", 530, 4250, "2FA is not enabled for this domain or at global level"),
 ];
 
 /// The commands of care.
@@ -105,7 +104,6 @@ pub(super) const TABLES: Tables = Tables {
         ("uploadCustomCertificate", futile),
         ("listVmsForImport", futile),
         ("ldapCreateAccount", futile),
-        ("setupUserTwoFactorAuthentication", futile),
         ("dedicateHost", dedicate),
         ("dedicateCluster", dedicate),
         ("dedicatePod", dedicate),

@@ -1,5 +1,5 @@
-//! What is switched for whole clusters and zones, and what can be done to a host whose system does not answer: high
-//! availability, and power by out-of-band management. Single hosts are configured in `care.rs`.
+//! What can be done to a host whose system does not answer: power by out-of-band management, switched for whole clusters
+//! and zones. High availability, and single hosts, are in `care.rs`.
 
 use serde_json::{Map, Value, json};
 
@@ -17,10 +17,6 @@ const POWER: &[(&str, Option<&str>)] =
 /// The commands of care for hosts that are far away.
 pub(super) const TABLES: Tables = Tables {
     handlers: &[
-        ("enableHAForCluster", |turn| switch_ha(turn, "clusterid", true)),
-        ("disableHAForCluster", |turn| switch_ha(turn, "clusterid", false)),
-        ("enableHAForZone", |turn| switch_ha(turn, "zoneid", true)),
-        ("disableHAForZone", |turn| switch_ha(turn, "zoneid", false)),
         ("enableOutOfBandManagementForCluster", |turn| switch_power(turn, "clusterid", true)),
         ("disableOutOfBandManagementForCluster", |turn| switch_power(turn, "clusterid", false)),
         ("enableOutOfBandManagementForZone", |turn| switch_power(turn, "zoneid", true)),
@@ -30,15 +26,6 @@ pub(super) const TABLES: Tables = Tables {
     ],
     filters: &[],
 };
-
-/// Servers answer switching off with `false`, though it works.
-fn switch_ha(turn: &mut Turn<'_>, place: &str, on: bool) -> Result<Outcome, Refusal> {
-    let place = turn.target(place)?;
-    Ok(turn.job(place, WORK_SHORT, move |turn| {
-        turn.world.set(place, "haenabled", on);
-        Ok(Outcome::Flat(json!({"success": on}).to_string()))
-    }))
-}
 
 fn switch_power(turn: &mut Turn<'_>, argument: &'static str, on: bool) -> Result<Outcome, Refusal> {
     let place = turn.target(argument)?;

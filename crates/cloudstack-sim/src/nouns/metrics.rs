@@ -38,7 +38,6 @@ pub(super) const TABLES: Tables = Tables {
         ("listSystemVmsUsageHistory", |turn| history(turn, "systemvm")),
         ("listVolumesUsageHistory", |turn| history(turn, "volume")),
         ("listDbMetrics", database),
-        ("readyForShutdown", ready),
         ("cloudianIsEnabled", |_| Ok(Outcome::Shown("cloudianisenabled".to_owned(), CLOUDIAN.to_owned()))),
         ("listHostTags", |turn| tags_on(turn, ("host", "hosttags"), "hostid")),
         ("listStorageTags", |turn| tags_on(turn, ("storagepool", "tags"), "poolid")),
@@ -147,16 +146,6 @@ fn database(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         "versioncomment": "Debian 12", "queries": uptime * 100, "dbloadaverages": [36.0, 83.0, 90.0],
     });
     Ok(Outcome::Shown("dbMetrics".to_owned(), shown.to_string()))
-}
-
-/// Whether the server could be shut down: nothing keeps it.
-fn ready(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let shown = json!({"readyforshutdown": true, "shutdowntriggered": false, "pendingjobscount": 0});
-    let shown = match turn.arguments.object("managementserverid") {
-        Some(server) => with(with(shown, "managementserverid", turn.world.id(server)), "state", turn.world.text(server, "state").unwrap_or("Up")),
-        None => shown,
-    };
-    Ok(Outcome::Shown("readyforshutdown".to_owned(), shown.to_string()))
 }
 
 /// What was used over the last minutes.

@@ -479,3 +479,19 @@ pub(crate) mod seeding {
         attach(world, vm, network, None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_command_has_one_handler() {
+        let mut seen = HashSet::new();
+        let handlers = TABLES.iter().flat_map(|tables| tables.handlers).map(|(name, _)| *name);
+        let recipes = RECIPES.iter().copied().flatten().map(|recipe| recipe.command);
+        let twice: Vec<&str> = handlers.chain(recipes).filter(|name| !seen.insert(*name)).collect();
+        assert_eq!(twice, Vec::<&str>::new());
+    }
+}

@@ -58,25 +58,23 @@ fn step(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(told(turn, server))
 }
 
+/// What a server says of its going. Older releases know of one server only and tell neither which nor what it serves.
 fn told(turn: &Turn<'_>, server: Handle) -> Outcome {
     let state = state(turn, server);
-    let is_leaving = state != "Up";
     let pending = turn.world.jobs_at_work();
     let mut members = Map::new();
-    let hosts = turn.world.rows(turn.world.kind("host")).filter(|host| turn.world.text(*host, "type") == Some("Routing"));
-    let agents: Vec<Value> = hosts.map(|host| turn.world.id(host).into()).collect();
-    for (name, value) in [
-        ("managementserverid", json!(turn.world.id(server))),
-        ("state", json!(state)),
-        ("shutdowntriggered", json!(state == "ReadyToShutDown")),
-        ("maintenanceinitiated", json!(state.ends_with("Maintenance"))),
-        ("readyforshutdown", json!(is_leaving && pending == 0)),
-        ("pendingjobscount", json!(pending)),
-        ("agentscount", json!(agents.len())),
-        ("agents", json!(agents)),
-    ] {
-        members.insert(name.to_owned(), value);
+    if !turn.world.is_old {
+        let hosts = turn.world.rows(turn.world.kind("host")).filter(|host| turn.world.text(*host, "type") == Some("Routing"));
+        let agents: Vec<Value> = hosts.map(|host| turn.world.id(host).into()).collect();
+        members.insert("managementserverid".to_owned(), json!(turn.world.id(server)));
+        members.insert("state".to_owned(), json!(state));
+        members.insert("maintenanceinitiated".to_owned(), json!(state.ends_with("Maintenance")));
+        members.insert("agentscount".to_owned(), json!(agents.len()));
+        members.insert("agents".to_owned(), json!(agents));
     }
+    members.insert("shutdowntriggered".to_owned(), json!(state == "ReadyToShutDown"));
+    members.insert("readyforshutdown".to_owned(), json!(pending == 0));
+    members.insert("pendingjobscount".to_owned(), json!(pending));
     Outcome::Shown(turn.command.reply.object.clone().unwrap_or_default(), Value::Object(members).to_string())
 }
 
