@@ -241,8 +241,8 @@ impl Lab {
             ("account", account),
             ("password", password.as_str()),
             ("email", "verify@example.org"),
-            ("firstname", "Vera"),
-            ("lastname", "Fyer"),
+            ("firstname", "Test"),
+            ("lastname", "Tenant"),
             ("domainid", domain),
             ("roleid", role["id"].as_str().unwrap()),
         ];
