@@ -154,8 +154,8 @@ impl CommandTool {
         let mut definition = Definition::new(name, text(&command, &words.text, words.undo.as_deref()), input)
             .with_title(words.title.clone())
             .with_annotations(effect(&command).annotations(None));
-        if schema::output(&command).is_some() {
-            definition = definition.with_raw_output_schema(Arc::new(list_result()));
+        if let Some(output) = schema::output(&command) {
+            definition = definition.with_raw_output_schema(Arc::new(output));
         }
         Self { definition, command }
     }
@@ -192,12 +192,6 @@ impl Tool for CommandTool {
     }
 }
 
-/// The schema of a list's result, as short as it can be said eight hundred times. Nothing is required of it, since a
-/// failure has other members and clients check those against the schema too.
-fn list_result() -> JsonObject {
-    object(json!({"type": "object", "properties": {"items": {"type": "array"}, "total": {"type": "integer"}, "complete": {"type": "boolean"}}}))
-}
-
 /// Cuts the words of arguments that most calls leave out to their first sentence, which names the values that people
 /// use, and takes away the pages: lists are read to their end or to `_limit`. All tools together must stay within what
 /// clients take in one message.
@@ -219,11 +213,11 @@ fn first_sentence(text: &str) -> &str {
     text.match_indices(". ").find(|(at, _)| ends_sentence(text, *at)).and_then(|(at, _)| text.get(..=at)).unwrap_or(text)
 }
 
-/// Whether a full stop ends a sentence: a capital or a quotation follows, and what precedes is no abbreviation.
+/// Whether a full stop ends a sentence: no small letter follows, and what precedes is no abbreviation.
 fn ends_sentence(text: &str, at: usize) -> bool {
     let before = text.get(..at).unwrap_or_default();
     let is_abbreviation = ABBREVIATIONS.iter().any(|short| before.ends_with(short));
-    !is_abbreviation && text.get(at + 2..).is_some_and(|rest| rest.starts_with(|letter: char| !letter.is_lowercase() || letter == '`'))
+    !is_abbreviation && text.get(at + 2..).is_some_and(|rest| !rest.starts_with(char::is_lowercase))
 }
 
 /// What the command can do at worst, in the protocol's hints.
@@ -348,6 +342,11 @@ mod tests {
         let tool = CommandTool::new(&catalog, command, "list_virtual_machines".to_owned(), CHOICE);
         let properties = tool.definition.input_schema["properties"].as_object().unwrap().clone();
         assert!(!properties.contains_key("page") && properties.contains_key("_limit"), "{properties:?}");
+        let tool = |name: &str| CommandTool::new(&catalog, catalog.command(name).unwrap(), name.to_owned(), CHOICE);
+        let told = |tool: &CommandTool, argument: &str| tool.definition.input_schema["properties"][argument]["description"].as_str().unwrap().to_owned();
+        assert_eq!(told(&tool("listVirtualMachines"), "isrecursive"), "true includes the child domains of `domainid`.");
+        let whole = schema::input(&catalog, &catalog.command("createTags").unwrap());
+        assert_eq!(told(&tool("createTags"), "resourcetype"), whole["properties"]["resourcetype"]["description"].as_str().unwrap());
     }
 
     #[test]
