@@ -432,7 +432,7 @@ impl Session<'_> {
         let by_get = self.request.method == Method::Get;
         let mut turn = Turn { world: self.world, caller, command, arguments, server: self.server, by_get };
         let is_strange = check_permission(&turn)?;
-        demands::check(&turn.command.name, Held { arguments: &turn.arguments, world: turn.world, plugins: turn.server.options.plugins })?;
+        demands::check(&turn.command, Held { arguments: &turn.arguments, world: turn.world, plugins: turn.server.options.plugins })?;
         let handler = nouns::handler(&turn.command.name).unwrap_or(generic::answer);
         let handler = if is_strange { late::refuse } else { handler };
         let outcome = gone::answer(&turn).unwrap_or_else(|| match handler(&mut turn) {

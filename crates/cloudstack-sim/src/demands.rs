@@ -1,6 +1,8 @@
 //! What servers demand of single commands beside required parameters: one of several arguments, a value among some, a
 //! form. Data, held by recordings; behaviour that needs more than the arguments lives with the kinds.
 
+use cloudstack_api::catalog::Command;
+
 use crate::{
     arguments::Arguments,
     options::Plugins,
@@ -53,9 +55,10 @@ pub(crate) fn is_empty(command: &str, given: &dyn Fn(&str) -> bool) -> bool {
     })
 }
 
-/// Refuses what does not meet a demand.
-pub(crate) fn check(command: &str, held: Held<'_>) -> Result<(), Refusal> {
-    for demand in demands(command).filter(|demand| demand.status != EMPTY) {
+/// Refuses what does not meet a demand. Values of parameters that the release does not know are not looked at.
+pub(crate) fn check(command: &Command, held: Held<'_>) -> Result<(), Refusal> {
+    let speaks_of = |words: &str| words.split(' ').nth(1).is_none_or(|name| words.starts_with("any ") || command.parameter(name).is_some());
+    for demand in demands(&command.name).filter(|demand| demand.status != EMPTY && speaks_of(demand.words)) {
         if let Err(value) = meets(demand.words, held) {
             let text = demand.text.replace("{}", &value);
             return Err(Refusal { code: demand.status, inner: demand.inner, ..Refusal::invalid(text) });
@@ -75,6 +78,8 @@ fn meets(words: &str, held: Held<'_>) -> Result<(), String> {
         // Plugins that nobody set up refuse; where every command is to answer, they do.
         ("never", _) => held.plugins == Plugins::All,
         ("among", Some(value)) => form.split(',').any(|known| known.eq_ignore_ascii_case(value)),
+        ("each", Some(value)) => value.split(',').filter(|item| !item.is_empty()).all(|item| form.split(',').any(|known| known == item)),
+        ("not", Some(value)) => !value.eq_ignore_ascii_case(form),
         ("entity", Some(value)) => is_entity(held.world, form, value),
         ("fresh", Some(value)) => held.plugins == Plugins::All || value != "1",
         ("is", Some(value)) => has_form(form, value, held.world),
@@ -120,7 +125,7 @@ mod tests {
         for row in rows {
             let command = row.split('\t').next().unwrap();
             let words: Vec<&str> = demands(command).map(|demand| demand.words.split(' ').next().unwrap()).collect();
-            assert!(!words.is_empty() && words.iter().all(|word| ["any", "never", "among", "entity", "fresh", "is"].contains(word)), "{row}");
+            assert!(!words.is_empty() && words.iter().all(|word| ["any", "never", "among", "each", "not", "entity", "fresh", "is"].contains(word)), "{row}");
         }
     }
 }

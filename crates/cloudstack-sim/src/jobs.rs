@@ -18,7 +18,7 @@ use crate::{
     events::{self, Phase},
     instance,
     json::Json,
-    nouns,
+    list, nouns,
     options::JobSpeed,
     refusal::Refusal,
     trouble::{self, Burden, Throttle},
@@ -90,6 +90,8 @@ pub(crate) enum Chore {
     BuryHost,
     /// An invitation to a project expires.
     ExpireInvitation,
+    /// A zone gets the system VMs that it lacks.
+    StaffZone,
 }
 
 impl Chore {
@@ -99,6 +101,7 @@ impl Chore {
             Self::EndDownload => nouns::arrive(world, object),
             Self::BuryHost => trouble::bury(world, object),
             Self::ExpireInvitation => nouns::expire_invitation(world, object),
+            Self::StaffZone => nouns::staff(world, object),
         }
     }
 }
@@ -487,21 +490,39 @@ fn may_see(turn: &Turn<'_>, job: &Job) -> bool {
     }
 }
 
-/// Lists the jobs that are not finished.
+/// Lists the jobs that are not finished. Those that do not say what they work on are not among them.
 pub(crate) fn list(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let all = turn.arguments.flag("listall");
+    let page = list::Page::read(turn)?;
+    let scope = list::scope(turn)?;
     let world = &*turn.world;
-    let unfinished = world.jobs.order.iter().filter_map(|id| world.jobs.by_id.get(id)).filter(|job| job.ending.is_none());
-    let mine = unfinished.filter(|job| job.caller.account == turn.caller.account || (all && may_see(turn, job)));
+    let since = turn.arguments.text("startdate").and_then(crate::dates::parse);
+    let keyword = turn.arguments.text("keyword").map(str::to_lowercase);
+    let fits = |job: &&Job| {
+        job.ending.is_none()
+            && subject_of(job).0.is_some()
+            && list::in_scope(world, job.caller.account, &scope)
+            && since.is_none_or(|since| i64::try_from(job.created.as_secs()).is_ok_and(|created| created >= since))
+            && keyword.as_ref().is_none_or(|word| class_name(&job.command, job.caller.is_root()).to_lowercase().contains(word.as_str()))
+    };
+    let all: Vec<&Job> = world.jobs.order.iter().filter_map(|id| world.jobs.by_id.get(id)).filter(fits).collect();
+    let count = all.len();
     let mut json = Json::default();
-    let mut count = 0;
-    for job in mine {
+    for job in page.part(all) {
         json.open();
         write(world, job, &mut json);
         json.close();
-        count += 1;
     }
     Ok(Outcome::Rendered(json.into_text(), count))
+}
+
+/// What a job says it works on: a type, and an object where it names one.
+fn subject_of(job: &Job) -> (Option<&str>, Option<&str>) {
+    let own = job.instance.as_ref().map(|(kind, object)| (kind.as_str(), object.as_deref()));
+    match (own, instance::seen(&job.command.name)) {
+        (own, Some(seen)) => (seen.kind, own.and_then(|(_, object)| object).filter(|_| seen.named)),
+        (Some((kind, object)), None) => (Some(kind), object),
+        (None, None) => (None, None),
+    }
 }
 
 fn write(world: &World, job: &Job, json: &mut Json) {
@@ -520,13 +541,7 @@ fn write(world: &World, job: &Job, json: &mut Json) {
         json.key("jobresult");
         json.raw(result);
     }
-    let seen = instance::seen(&job.command.name);
-    let (kind, object) = match (&job.instance, seen) {
-        (Some((_, object)), Some(seen)) => (seen.kind, object.as_deref().filter(|_| seen.named)),
-        (None, Some(seen)) => (seen.kind, None),
-        (Some((kind, object)), None) => (Some(kind.as_str()), object.as_deref()),
-        (None, None) => (None, None),
-    };
+    let (kind, object) = subject_of(job);
     if let Some(kind) = kind {
         json.member("jobinstancetype", kind);
     }

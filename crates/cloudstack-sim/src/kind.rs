@@ -503,7 +503,10 @@ impl World {
     fn plain_text(&self, handle: Handle, from: From) -> Option<String> {
         let project = || self.link(self.owner(handle)?, "project");
         match from {
-            From::Id => Some(self.id(handle)).filter(|id| !id.is_empty()),
+            From::Id => match self.row(handle).filter(|row| row.is_named()) {
+                Some(_) => Some(self.id(handle)).filter(|id| !id.is_empty()),
+                None => self.field(handle, "id").and_then(|content| self.content_text(content)),
+            },
             From::Created => Some(timestamp(std::time::Duration::from_secs(self.created(handle)))),
             From::Account => match project() {
                 Some(_) => None,

@@ -50,6 +50,9 @@ const NO_FILTERS: &[&str] = &[
     "retrieveonlyresourcecount",
 ];
 
+/// The argument that asks how many there are, and for none of them.
+const COUNT_ONLY: &str = "retrieveonlyresourcecount";
+
 /// Whose objects a list shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -319,7 +322,9 @@ fn filters<'a>(turn: &'a Turn<'_>, kind: KindId) -> Vec<Filter<'a>> {
     let Some(description) = world.description(kind) else { return Vec::new() };
     let mut filters = Vec::new();
     for (name, value) in turn.arguments.plain() {
-        if NO_FILTERS.contains(&name) || turn.command.parameter(name).is_none() {
+        // A number that is no id of an object is a member like any other.
+        let is_number = name == "id" && turn.command.parameter(name).is_some_and(|parameter| parameter.kind != ParameterType::Uuid);
+        if NO_FILTERS.contains(&name) && !is_number || turn.command.parameter(name).is_none() {
             continue;
         }
         if EVERY.iter().any(|(word, argument, all)| *word == &*description.word && *argument == name && value.eq_ignore_ascii_case(all)) {
@@ -430,7 +435,15 @@ pub(crate) struct Page {
 
 impl Page {
     /// Reads `page` and `pagesize`.
+    ///
+    /// Who asks for the count alone gets an empty page.
     pub(crate) fn read(turn: &Turn<'_>) -> Result<Self, Refusal> {
+        let page = Self::asked(turn)?;
+        let counts_only = turn.command.parameter(COUNT_ONLY).is_some() && turn.arguments.flag(COUNT_ONLY);
+        Ok(if counts_only { Self { skip: 0, take: 0 } } else { page })
+    }
+
+    fn asked(turn: &Turn<'_>) -> Result<Self, Refusal> {
         let size_max = turn.server.options.tuning.page_size_max;
         let Some(size) = turn.arguments.number("pagesize") else { return Ok(Self { skip: 0, take: size_max }) };
         if size == -1 && turn.arguments.text("page").is_none() {

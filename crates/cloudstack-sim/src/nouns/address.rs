@@ -120,9 +120,15 @@ fn number(world: &World, address: Handle) -> u32 {
     world.text(address, "ipaddress").and_then(|text| text.parse::<Ipv4Addr>().ok()).map_or(0, u32::from)
 }
 
-/// The ranges that public addresses come from.
-fn ranges(world: &World) -> Vec<Handle> {
-    world.rows(world.kind("vlaniprange")).filter(|range| world.field(*range, "forvirtualnetwork") != Some(Content::Flag(false))).collect()
+/// The ranges that public addresses come from, of one zone or of all.
+fn ranges(world: &World, zone: Option<Handle>) -> Vec<Handle> {
+    let is_within = |range: Handle| zone.is_none_or(|zone| zone_of_range(world, range) == Some(zone));
+    let is_public = |range: Handle| world.field(range, "forvirtualnetwork") != Some(Content::Flag(false));
+    world.rows(world.kind("vlaniprange")).filter(|range| is_public(*range) && is_within(*range)).collect()
+}
+
+fn zone_of_range(world: &World, range: Handle) -> Option<Handle> {
+    world.link(range, "zone").or_else(|| super::place::only_zone(world))
 }
 
 fn in_range(world: &World, range: Handle) -> Vec<String> {
@@ -134,7 +140,7 @@ fn in_range(world: &World, range: Handle) -> Vec<String> {
 /// Writes the free addresses down, so that each has an id; nobody needs them before.
 fn write_free(world: &mut World) {
     let known: std::collections::HashSet<String> = world.rows(world.kind("ipaddress")).map(|row| world.string(row, "ipaddress")).collect();
-    for range in ranges(world) {
+    for range in ranges(world, None) {
         for address in in_range(world, range).into_iter().filter(|address| !known.contains(address)) {
             insert(world, range, address);
         }
@@ -145,7 +151,7 @@ fn write_free(world: &mut World) {
 fn insert(world: &mut World, range: Handle, address: String) -> Handle {
     let kind = world.kind("ipaddress");
     let made = world.insert(kind, None, &[("ipaddress", address.into()), ("state", "Free".into()), ("range", range.into())]);
-    let zone = world.link(range, "zone").or_else(|| super::place::only_zone(world));
+    let zone = zone_of_range(world, range);
     let physical = world.link(range, "physicalnetwork");
     for (field, target) in [("zone", zone), ("physicalnetwork", physical)] {
         if let Some(target) = target {
@@ -159,11 +165,11 @@ fn is_free(world: &World, address: Handle) -> bool {
     world.owner(address).is_none() && world.link(address, "range").is_some_and(|range| world.is_alive(range))
 }
 
-/// The free address with this text, or the first one.
-fn free(world: &mut World, wanted: Option<&str>) -> Option<Handle> {
+/// The free address of a zone with this text, or the first one.
+fn free(world: &mut World, wanted: Option<&str>, zone: Option<Handle>) -> Option<Handle> {
     let rows: Vec<Handle> = world.rows(world.kind("ipaddress")).collect();
     let known: std::collections::HashMap<String, Handle> = rows.into_iter().map(|row| (world.string(row, "ipaddress"), row)).collect();
-    for range in ranges(world) {
+    for range in ranges(world, zone) {
         for address in in_range(world, range) {
             if wanted.is_some_and(|wanted| wanted != address) {
                 continue;
@@ -178,15 +184,25 @@ fn free(world: &mut World, wanted: Option<&str>) -> Option<Handle> {
     None
 }
 
-/// Takes a free public address.
-pub(crate) fn allocate(world: &mut World, owner: Handle, network: Option<Handle>, source: bool) -> Option<Handle> {
-    let address = free(world, None)?;
+/// Takes a free public address of a zone.
+pub(crate) fn allocate(world: &mut World, owner: Handle, zone: Option<Handle>) -> Option<Handle> {
+    let address = free(world, None, zone)?;
     take(world, address, owner);
-    world.set(address, "issourcenat", source);
-    if let Some(network) = network {
-        world.set(address, "network", network);
-    }
+    world.set(address, "issourcenat", false);
     Some(address)
+}
+
+/// Takes a free public address by which a network or a VPC goes out.
+pub(crate) fn allocate_source(world: &mut World, owner: Handle, (field, inside): (&'static str, Handle)) -> Option<Handle> {
+    let address = allocate(world, owner, world.link(inside, "zone"))?;
+    world.set(address, "issourcenat", true);
+    world.set(address, field, inside);
+    Some(address)
+}
+
+/// The gateway of the range that an address is from.
+pub(super) fn gateway(world: &World, address: Handle) -> String {
+    world.link(address, "range").map(|range| world.string(range, "gateway")).unwrap_or_default()
 }
 
 fn take(world: &mut World, address: Handle, owner: Handle) {
@@ -286,7 +302,9 @@ fn associate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }
     super::limit::check(turn, owner, &[("public_ip", 1)])?;
     let wanted = turn.arguments.text("ipaddress").map(str::to_owned);
-    let Some(address) = free(turn.world, wanted.as_deref()) else {
+    let of_target = network.or(vpc).and_then(|target| turn.world.link(target, "zone"));
+    let zone = of_target.or_else(|| turn.arguments.object("zoneid"));
+    let Some(address) = free(turn.world, wanted.as_deref(), zone) else {
         return Err(Refusal { code: INSUFFICIENT, ..Refusal::argument("Insufficient address capacity") });
     };
     take(turn.world, address, owner);

@@ -69,7 +69,7 @@ pub(super) fn disk(world: &mut World, owner: Handle, name: &str, (zone, bytes): 
 
 /// Starts a machine where a host has room; whether one had.
 pub(super) fn start(world: &mut World, vm: Handle) -> bool {
-    let Some(host) = super::place::choose_host(world) else { return false };
+    let Some(host) = super::place::choose_host(world, world.link(vm, "zone")) else { return false };
     let since = i64::try_from(world.now.as_secs()).unwrap_or_default();
     let stamp = world.timestamp();
     let told: [(&str, Datum); 6] = [

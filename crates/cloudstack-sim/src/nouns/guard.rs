@@ -78,7 +78,11 @@ pub(super) const TABLES: Tables = Tables {
         ("authorizeSecurityGroupIngress", |turn| authorize(turn, "ingress")),
         ("authorizeSecurityGroupEgress", |turn| authorize(turn, "egress")),
     ],
-    filters: &[("securitygroup", "securitygroupname", |turn, group| turn.arguments.text("securitygroupname") == turn.world.text(group, "name"))],
+    filters: &[
+        ("securitygroup", "securitygroupname", |turn, group| turn.arguments.text("securitygroupname") == turn.world.text(group, "name")),
+        // Machines of advanced zones are in none.
+        ("securitygroup", "virtualmachineid", |_, _| false),
+    ],
 };
 
 /// The commands of security groups that need no code.

@@ -81,6 +81,7 @@ fn add(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let count = rest.split(['/', '&']).find_map(|part| part.strip_prefix("count=")).and_then(|count| count.parse().ok()).unwrap_or(1_usize);
     let made: Vec<Handle> = (0..count.min(HOSTS_MAX)).map(|_| make(turn, (zone, pod), cluster)).collect();
     let count = made.len();
+    super::systemvm::look_at(turn, zone);
     Ok(Outcome::List(made, count))
 }
 

@@ -194,11 +194,28 @@ pub(super) const TABLES: Tables = Tables {
     filters: &[
         ("template", "zoneid", in_zone),
         ("iso", "zoneid", in_zone),
+        ("template", "oscategoryid", of_category),
+        ("iso", "oscategoryid", of_category),
+        ("template", "parenttemplateid", |turn, row| list::argument_is(turn, "parenttemplateid", turn.world.link(row, "parent"))),
+        ("template", "extensionid", |turn, row| list::argument_is(turn, "extensionid", turn.world.link(row, "extension"))),
+        ("template", "storageid", on_pool),
+        ("iso", "storageid", on_pool),
         ("template", "ids", |turn, row| turn.arguments.objects("ids").is_some_and(|ids| ids.contains(&row))),
         ("template", "isvnf", |turn, row| (turn.world.text(row, "templatetype") == Some("VNF")) == turn.arguments.flag("isvnf")),
         ("iso", "isready", |turn, row| turn.world.flag(row, "isready") == turn.arguments.flag("isready")),
     ],
 };
+
+/// Whether an image is for an OS of the category that is asked for.
+fn of_category(turn: &Turn<'_>, image: Handle) -> bool {
+    let os = turn.world.link(image, "ostype");
+    list::argument_is(turn, "oscategoryid", os.and_then(|os| turn.world.link(os, "category")))
+}
+
+/// Whether an image has a copy on the pool that is asked for.
+fn on_pool(turn: &Turn<'_>, image: Handle) -> bool {
+    turn.arguments.object("storageid").is_some_and(|pool| turn.world.links(image, "pools").contains(&pool))
+}
 
 /// The OS types that people add.
 pub(super) const RECIPES: &[Recipe] = &[
@@ -284,6 +301,9 @@ pub(super) fn list_templates(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 fn list_isos(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let default = if turn.arguments.flag("listall") && turn.caller.is_root() { "all" } else { "selfexecutable" };
     let filter = turn.arguments.text("isofilter").unwrap_or(default).to_owned();
+    if filter == "all" && !turn.caller.is_root() {
+        return Err(Refusal::invalid("Filter all can be specified by admin only"));
+    }
     list_images(turn, "iso", &filter)
 }
 

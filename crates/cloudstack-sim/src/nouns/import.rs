@@ -118,7 +118,7 @@ fn unmanage_machine(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }
     let object = turn.command.reply.object.clone().unwrap_or_default();
     Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
-        let host = turn.world.link(vm, "host").or_else(|| super::place::choose_host(turn.world));
+        let host = turn.world.link(vm, "host").or_else(|| super::place::choose_host(turn.world, turn.world.link(vm, "zone")));
         let row = leave(turn.world, vm, host);
         for volume in volumes {
             turn.world.remove(volume);

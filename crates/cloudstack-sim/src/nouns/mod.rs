@@ -83,6 +83,7 @@ pub(crate) use self::{
     image::{arrive, is_shared_with},
     network::{implement, is_open_to},
     place::choose_host,
+    systemvm::staff,
     project::expire_invitation,
     schedule::{first_due, keep_time},
     tenancy::account_named,
@@ -463,7 +464,7 @@ pub(crate) mod seeding {
 
     /// A public address.
     pub(crate) fn address(world: &mut World, owner: Handle) -> Option<Handle> {
-        address::allocate(world, owner, None, false)
+        address::allocate(world, owner, None)
     }
 
     /// A network that is up.

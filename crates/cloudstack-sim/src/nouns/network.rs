@@ -19,10 +19,6 @@ use serde_json::{Value, json};
 const NETMASK: &str = "255.255.255.0";
 /// The largest network that people other than root may make, by the bits of its address that count.
 const BITS_MIN: u32 = 22;
-/// The first VLAN that isolated networks get; the range is the physical network's.
-const VLAN_FIRST: u64 = 100;
-/// How many VLANs there are.
-const VLANS: u64 = 101;
 
 /// A guest network.
 pub(crate) const NETWORK_NOUN: Noun = Noun {
@@ -331,9 +327,7 @@ pub(crate) fn make(world: &mut World, owner: Handle, plan: &Plan) -> Handle {
     fields.push(("type", kind.into()));
     let kind = world.kind("network");
     let network = world.insert(kind, Some(owner), &fields);
-    let physical = world.kind("physicalnetwork");
-    let physical = world.rows(physical).next();
-    if let Some(physical) = physical {
+    if let Some(physical) = super::wiring::guest_network(world, plan.zone) {
         world.set(network, "physicalnetwork", physical);
     }
     network
@@ -380,38 +374,51 @@ pub(crate) fn attach(world: &mut World, vm: Handle, network: Handle, address: Op
     nic
 }
 
+/// A VLAN for a network, of those that its physical network has.
+fn next_vlan(world: &mut World, network: Handle) -> Option<u64> {
+    let ranges = world.text(world.link(network, "physicalnetwork")?, "vlan")?;
+    let (first, last) = super::wiring::parse_vlans(ranges).into_iter().next()?;
+    let (first, last) = (u64::try_from(first).ok()?, u64::try_from(last).ok()?);
+    let count = last.checked_sub(first)? + 1;
+    Some(first + (count / 2 + world.next("vlan", 0)) % count)
+}
+
 /// Brings a network up: a VLAN, a router and a public address to go out by.
 pub(crate) fn implement(world: &mut World, network: Handle) {
     if matches!(world.text(network, "state"), Some("Implemented" | "Setup")) {
         return;
     }
-    let vlan = VLAN_FIRST + (VLANS / 2 + world.next("vlan", 0)) % VLANS;
     world.set(network, "state", "Implemented");
-    world.set(network, "vlan", vlan.to_string());
-    world.set(network, "broadcasturi", format!("vlan://{vlan}"));
+    if let Some(vlan) = next_vlan(world, network) {
+        world.set(network, "vlan", vlan.to_string());
+        world.set(network, "broadcasturi", format!("vlan://{vlan}"));
+    }
     let Some(owner) = world.owner(network) else { return };
     if world.text(network, "type") != Some("Isolated") || world.link(network, "vpc").is_some() {
         return;
     }
     let has_source = world.referring("ipaddress", "network", network).any(|address| world.flag(address, "issourcenat"));
-    let public = if has_source { None } else { super::address::allocate(world, owner, Some(network), true) };
+    let public = if has_source { None } else { super::address::allocate_source(world, owner, ("network", network)) };
+    let zone = world.link(network, "zone");
     let number = world.next("instance", 1);
     let mut fields: Vec<(&str, Datum)> = vec![
         ("name", format!("r-{number}-VM").into()),
         ("network", network.into()),
         ("state", "Running".into()),
         ("guestipaddress", world.string(network, "gateway").into()),
-        ("gateway", "192.168.2.1".into()),
         ("linklocalip", format!("169.254.{}.{}", (number >> 8) & 0xff, number & 0xff).into()),
         ("networkdomain", world.string(network, "networkdomain").into()),
     ];
+    if let Some(public) = public.or_else(|| source_address(world, network)) {
+        fields.push(("gateway", super::address::gateway(world, public).into()));
+    }
     if let Some(public) = public {
         fields.push(("publicip", world.string(public, "ipaddress").into()));
     }
-    if let Some(zone) = world.link(network, "zone") {
+    if let Some(zone) = zone {
         fields.push(("zone", zone.into()));
     }
-    if let Some(host) = super::place::choose_host(world) {
+    if let Some(host) = super::place::choose_host(world, zone) {
         fields.push(("host", host.into()));
         if let Some(pod) = world.link(host, "pod") {
             fields.push(("pod", pod.into()));

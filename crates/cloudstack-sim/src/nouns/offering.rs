@@ -1,5 +1,6 @@
 //! What can be bought: sizes of machines and disks, sorts of networks and of VPCs.
 
+use cloudstack_api::catalog::RoleType;
 use serde_json::{Value, json};
 
 use super::{
@@ -209,6 +210,11 @@ pub(crate) const VPC_OFFERING_NOUN: Noun = Noun {
 pub(super) const TABLES: Tables = Tables {
     handlers: &[
         ("listServiceOfferings", list_service),
+        ("listDiskOfferings", |turn| {
+            check_view(turn)?;
+            let kind = turn.world.kind("diskoffering");
+            list::list(turn, kind)
+        }),
         ("createServiceOffering", create_service),
         ("createDiskOffering", create_disk),
         ("createNetworkOffering", create_network),
@@ -224,7 +230,8 @@ pub(super) const TABLES: Tables = Tables {
     ],
     filters: &[
         ("serviceoffering", "issystem", |_, _| true),
-        ("serviceoffering", "virtualmachineid", |_, _| true),
+        ("serviceoffering", "virtualmachineid", fits_machine),
+        ("serviceoffering", "vgpuprofileid", |turn, offering| list::argument_is(turn, "vgpuprofileid", turn.world.link(offering, "vgpuprofile"))),
         ("serviceoffering", "templateid", |_, _| true),
         ("serviceoffering", "zoneid", in_zone),
         ("serviceoffering", "cpunumber", |turn, offering| is_at_least(turn, offering, "cpunumber")),
@@ -328,7 +335,34 @@ fn has_services(turn: &Turn<'_>, offering: Handle) -> bool {
     turn.arguments.list("supportedservices").iter().all(|wanted| services.iter().any(|service| service.get("name").and_then(Value::as_str) == Some(wanted)))
 }
 
+/// Whether the machine that is asked about can change to an offering: it is another one, and no smaller while it runs.
+fn fits_machine(turn: &Turn<'_>, offering: Handle) -> bool {
+    let world = &*turn.world;
+    let Some(vm) = turn.arguments.object("virtualmachineid") else { return true };
+    let now = world.link(vm, "offering");
+    let is_custom = |offering: Handle| world.flag(offering, "iscustomized");
+    if now == Some(offering) && !is_custom(offering) {
+        return false;
+    }
+    let is_no_smaller = |name: &str| is_custom(offering) || world.number(offering, name) >= world.number(vm, name);
+    let scales = |offering: Handle| world.field(offering, "dynamicscalingenabled") != Some(Content::Flag(false));
+    world.text(vm, "state") != Some("Running")
+        || ["cpunumber", "cpuspeed", "memory"].into_iter().all(is_no_smaller) && now.is_none_or(|now| scales(now) == scales(offering))
+}
+
+/// Refuses lists of offerings below the own domain, and of those of the system, to those who may not see them.
+fn check_view(turn: &Turn<'_>) -> Result<(), Refusal> {
+    if turn.arguments.flag("issystem") && !turn.caller.is_root() {
+        return Err(Refusal::invalid("Only ROOT admins can access system offerings."));
+    }
+    if turn.arguments.flag("isrecursive") && turn.caller.kind == RoleType::User {
+        return Err(Refusal::invalid("Only ROOT admins and Domain admins can list offerings with isrecursive=true"));
+    }
+    Ok(())
+}
+
 fn list_service(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    check_view(turn)?;
     let system = turn.arguments.flag("issystem");
     let kind = turn.world.kind("serviceoffering");
     list::list_where(turn, kind, |world, row| world.flag(row, "issystem") == system)

@@ -299,8 +299,10 @@ pub(crate) fn is_usable(world: &World, host: Handle) -> bool {
         && ["cluster", "pod"].iter().all(|place| world.link(host, place).is_none_or(|place| on(world.text(place, "allocationstate"))))
 }
 
-fn usable_hosts(world: &World) -> Vec<Handle> {
-    world.rows(world.kind("host")).filter(|host| is_usable(world, *host)).collect()
+/// The hosts onto which machines can be put, of one zone or of all.
+fn usable_hosts(world: &World, zone: Option<Handle>) -> Vec<Handle> {
+    let is_within = |host: Handle| zone.is_none_or(|zone| world.link(host, "zone") == Some(zone));
+    world.rows(world.kind("host")).filter(|host| is_within(*host) && is_usable(world, *host)).collect()
 }
 
 /// What a machine asks of its host.
@@ -308,7 +310,7 @@ fn usable_hosts(world: &World) -> Vec<Handle> {
 pub(crate) struct Demand {
     /// The host that was asked for.
     pub(crate) host: Option<Handle>,
-    /// The cluster or pod that was asked for: the field of hosts, and the place.
+    /// Where it must be: the field of hosts, and the zone, pod or cluster.
     pub(crate) within: Vec<(&'static str, Handle)>,
     /// Hosts that it must not share.
     pub(crate) apart: Vec<Handle>,
@@ -320,10 +322,12 @@ pub(crate) struct Demand {
     pub(crate) first: Option<Handle>,
 }
 
-/// The clusters in which servers look for room first: for machines that start as they are made, and for those that were
-/// made stopped.
-pub(crate) fn first_clusters(world: &World) -> (Option<Handle>, Option<Handle>) {
-    let clusters = || world.rows(world.kind("cluster")).filter(|cluster| matches!(world.text(*cluster, "allocationstate"), None | Some("Enabled")));
+/// The clusters of a zone in which servers look for room first: for machines that start as they are made, and for those that
+/// were made stopped.
+pub(crate) fn first_clusters(world: &World, zone: Option<Handle>) -> (Option<Handle>, Option<Handle>) {
+    let is_within = |cluster: &Handle| zone.is_none_or(|zone| world.link(*cluster, "zone") == Some(zone));
+    let is_on = |cluster: &Handle| matches!(world.text(*cluster, "allocationstate"), None | Some("Enabled"));
+    let clusters = || world.rows(world.kind("cluster")).filter(is_within).filter(is_on);
     (clusters().next(), clusters().next_back())
 }
 
@@ -337,7 +341,7 @@ pub(crate) fn host_for(world: &mut World, demand: &Demand) -> Option<Handle> {
             && demand.size.0 <= world.number(*host, "cpunumber")
             && demand.size.1 * MIB <= world.number(*host, "memorytotal")
     };
-    let hosts: Vec<Handle> = usable_hosts(world).into_iter().filter(fits).collect();
+    let hosts: Vec<Handle> = usable_hosts(world, None).into_iter().filter(fits).collect();
     let has_room = |host: &Handle| (allocated(world, *host, "memory") + demand.size.1) * MIB <= world.number(*host, "memorytotal");
     let first: Vec<Handle> = match demand.first {
         Some(cluster) => hosts.iter().copied().filter(|host| world.link(*host, "cluster") == Some(cluster)).filter(has_room).collect(),
@@ -354,18 +358,14 @@ pub(crate) fn host_for(world: &mut World, demand: &Demand) -> Option<Handle> {
 /// Another host of the same cluster, to which a machine can move with its disks where they are.
 pub(crate) fn host_beside(world: &World, from: Option<Handle>) -> Option<Handle> {
     let cluster = from.and_then(|host| world.link(host, "cluster"));
-    usable_hosts(world).into_iter().find(|host| Some(*host) != from && world.link(*host, "cluster") == cluster)
+    usable_hosts(world, None).into_iter().find(|host| Some(*host) != from && world.link(*host, "cluster") == cluster)
 }
 
-/// A host for a new machine: one after the other.
-pub(crate) fn choose_host(world: &mut World) -> Option<Handle> {
-    let hosts = usable_hosts(world);
+/// A host for a new machine of a zone: one after the other.
+pub(crate) fn choose_host(world: &mut World, zone: Option<Handle>) -> Option<Handle> {
+    let hosts = usable_hosts(world, zone);
     let turn = usize::try_from(world.next("host", 0)).unwrap_or(0);
     turn.checked_rem(hosts.len()).and_then(|at| hosts.get(at)).copied()
-}
-
-fn other_host(world: &World, from: Handle) -> Option<Handle> {
-    usable_hosts(world).into_iter().find(|host| *host != from)
 }
 
 fn maintain_host(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -377,14 +377,7 @@ fn maintain_host(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
             ));
         }
         let machines: Vec<Handle> = turn.world.referring("virtualmachine", "host", host).collect();
-        for kind in ["router", "systemvm"] {
-            let own: Vec<Handle> = turn.world.referring(kind, "host", host).collect();
-            for vm in own {
-                if let Some(target) = host_beside(turn.world, Some(host)).or_else(|| other_host(turn.world, host)) {
-                    turn.world.set(vm, "host", target);
-                }
-            }
-        }
+        clear_of_own(turn, host);
         // A host is in maintenance when its machines have gone, which takes a while where there are any.
         let name = turn.world.string(host, "name");
         super::record::alert(turn.world, (7, "ALERT.COMPUTE.HOST"), format!("Migration Complete for host {name}"));
@@ -408,6 +401,29 @@ fn maintain_host(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }))
 }
 
+/// Moves what the zone runs for itself off a host. Where the cluster has no other host, routers stop, and system VMs are given
+/// up for new ones elsewhere.
+fn clear_of_own(turn: &mut Turn<'_>, host: Handle) {
+    let target = host_beside(turn.world, Some(host));
+    let own = |kind: &str| turn.world.referring(kind, "host", host).collect::<Vec<Handle>>();
+    let (routers, system) = (own("router"), own("systemvm"));
+    for vm in routers {
+        match target {
+            Some(target) => turn.world.set(vm, "host", target),
+            None => super::systemvm::halt(turn.world, vm),
+        }
+    }
+    for vm in system {
+        match target {
+            Some(target) => turn.world.set(vm, "host", target),
+            None => super::systemvm::dismiss(turn.world, vm),
+        }
+    }
+    if let Some(zone) = turn.world.link(host, "zone") {
+        super::systemvm::look_at(turn, zone);
+    }
+}
+
 fn release_host(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let host = turn.target("id")?;
     Ok(turn.job(host, WORK_SHORT, move |turn| {
@@ -422,6 +438,9 @@ fn release_host(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
             return Err(Refusal::failed(format!("Cannot perform cancelMaintenance when resource state is {state}, host: {said}")));
         }
         turn.world.set(host, "resourcestate", "Enabled");
+        if let Some(zone) = turn.world.link(host, "zone") {
+            super::systemvm::look_at(turn, zone);
+        }
         Ok(Outcome::Object(host))
     }))
 }
@@ -432,12 +451,17 @@ fn set_pool(turn: &Turn<'_>, state: &'static str) -> Result<Outcome, Refusal> {
         turn.world.set(pool, "state", state);
         // What the zone runs for itself starts anew elsewhere when its storage goes.
         if state == "Maintenance" {
-            let others = turn.world.rows(turn.world.kind("storagepool")).find(|other| *other != pool);
+            let zone = turn.world.link(pool, "zone");
+            let is_other = |other: &Handle| *other != pool && turn.world.link(*other, "zone") == zone && turn.world.text(*other, "state") != Some("Maintenance");
+            let other = turn.world.rows(turn.world.kind("storagepool")).find(is_other);
             let system: Vec<Handle> = turn.world.referring("systemvm", "pool", pool).collect();
             for vm in system {
-                super::systemvm::start_anew(turn.world, vm);
-                if let Some(other) = others {
-                    turn.world.set(vm, "pool", other);
+                match other {
+                    Some(other) => {
+                        super::systemvm::start_anew(turn.world, vm);
+                        turn.world.set(vm, "pool", other);
+                    }
+                    None => super::systemvm::halt(turn.world, vm),
                 }
             }
         }

@@ -115,7 +115,7 @@ fn list(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         && !is_named
         && let Some(kind) = turn.arguments.text("type").filter(|kind| !TYPES.contains(kind) && *kind != NO_TYPE)
     {
-        return Err(Refusal { masked: true, ..Refusal::failed(format!("No enum constant org.apache.cloudstack.acl.RoleType.{kind}")) });
+        return Err(Refusal::argument(format!("No enum constant org.apache.cloudstack.acl.RoleType.{kind}")));
     }
     let seen = seen(turn);
     let kind = turn.world.kind("role");
@@ -394,7 +394,7 @@ fn create_rule(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     check_pattern(&pattern)?;
     let word = turn.needed("permission")?;
     let Ok(permission) = chosen_permission(&word) else {
-        return Err(Refusal { masked: true, ..Refusal::failed(format!("No enum constant {}", word.to_uppercase())) });
+        return Err(Refusal::argument(format!("No enum constant {}", word.to_uppercase())));
     };
     check_own(turn, role)?;
     let known = rules_of(turn.world, role);

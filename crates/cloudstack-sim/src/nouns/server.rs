@@ -9,7 +9,7 @@ use crate::{
     refusal::Refusal,
     trouble::Throttle,
     turn::{Outcome, Turn},
-    world::World,
+    world::{Handle, World},
 };
 
 /// The commands about the server.
@@ -24,8 +24,22 @@ pub(super) const TABLES: Tables = Tables {
         ("resetApiLimit", reset_api_limit),
         ("listHypervisors", hypervisors),
     ],
-    filters: &[],
+    filters: &[
+        ("ServiceResponse", "service", |turn, service| {
+            let wanted = turn.arguments.text("service").unwrap_or_default();
+            turn.world.text(service, "name").is_some_and(|name| name.eq_ignore_ascii_case(wanted))
+        }),
+        ("ServiceResponse", "provider", offers),
+    ],
 };
+
+/// Whether the provider that is asked for offers a network service. Who names a service is told of it, whoever offers it.
+fn offers(turn: &Turn<'_>, service: Handle) -> bool {
+    let wanted = turn.arguments.text("provider").unwrap_or_default();
+    let providers = turn.world.tree(service, "provider").and_then(Value::as_array).into_iter().flatten();
+    let mut names = providers.filter_map(|provider| provider.get("name").and_then(Value::as_str));
+    turn.arguments.text("service").is_some() || names.any(|name| name.eq_ignore_ascii_case(wanted))
+}
 
 fn list_apis(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let server = turn.server;

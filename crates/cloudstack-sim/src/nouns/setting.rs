@@ -75,7 +75,13 @@ pub(super) const TABLES: Tables = Tables {
         ("listDetailOptions", detail_options),
         ("getCloudIdentifier", cloud_identifier),
     ],
-    filters: &[("configuration", "name", |turn, setting| list::argument_contains(turn, "name", turn.world.text(setting, "name")))],
+    filters: &[
+        ("configuration", "name", |turn, setting| list::argument_contains(turn, "name", turn.world.text(setting, "name"))),
+        ("ConfigurationGroupResponse", "group", |turn, group| {
+            let wanted = turn.arguments.text("group").unwrap_or_default();
+            turn.world.text(group, "name").is_some_and(|name| crate::collation::is_same(name, wanted))
+        }),
+    ],
 };
 
 /// Arguments that name what a setting can be set for, and the word of that scope.

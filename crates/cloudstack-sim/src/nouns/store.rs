@@ -163,6 +163,7 @@ fn create_pool(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }
     POOL_PUTS.iter().for_each(|put| recipe::apply(turn, pool, *put));
     recipe::apply(turn, pool, Put::Flag("managed"));
+    super::systemvm::look_at(turn, zone);
     Ok(Outcome::Object(pool))
 }
 
@@ -285,6 +286,7 @@ fn add_image_store(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }
     if let Some(zone) = zone {
         turn.world.set(store, "zone", zone);
+        super::systemvm::look_at(turn, zone);
     }
     Ok(Outcome::Object(store))
 }

@@ -12,7 +12,9 @@ use crate::{
         ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Member, Noun, PROJECT, PROJECT_ID, Shown, Viewer,
         always, computed, flag, linked, own, own_or,
     },
+    jobs::Chore,
     list,
+    options::JobSpeed,
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_MEDIUM, WORK_SHORT},
     world::{Datum, Handle, World},
@@ -24,6 +26,8 @@ const CONTROL_NETWORK: u32 = 2;
 const NICS: [u32; 3] = [11, 12, 13];
 /// How long a zone takes to notice that a system VM is missing.
 const NOTICE: Duration = Duration::from_secs(13);
+/// How long a zone that may have become ready waits for its first system VMs.
+const SCAN: Duration = Duration::from_secs(15);
 /// What a console proxy or secondary storage VM has while it runs.
 const WHILE_RUNNING: [&str; 6] = ["privateip", "privatemacaddress", "privatenetmask", "linklocalip", "linklocalmacaddress", "linklocalnetmask"];
 /// The states in which a router or system VM is on a host.
@@ -164,6 +168,11 @@ pub(super) const TABLES: Tables = Tables {
     ],
     filters: &[
         ("router", "networkid", |turn, router| list::argument_is(turn, "networkid", turn.world.link(router, "network"))),
+        ("systemvm", "storageid", |turn, vm| list::argument_is(turn, "storageid", turn.world.link(vm, "pool"))),
+        ("router", "clusterid", |turn, router| {
+            let host = turn.world.link(router, "host");
+            list::argument_is(turn, "clusterid", host.and_then(|host| turn.world.link(host, "cluster")))
+        }),
         ("router", "forvpc", |turn, router| turn.world.link(router, "vpc").is_some() == turn.arguments.flag("forvpc")),
         ("router", "fetchhealthcheckresults", |_, _| true),
         ("router", "healthchecksfailed", |turn, router| turn.world.flag(router, "healthchecksfailed") == turn.arguments.flag("healthchecksfailed")),
@@ -236,6 +245,74 @@ pub(super) fn start_anew(world: &mut World, vm: Handle) {
         attach_agent(world, vm);
     }
     tell(world, vm, "up");
+}
+
+/// Has servers look at a zone soon: what it just got may be all that its system VMs waited for.
+pub(super) fn look_at(turn: &mut Turn<'_>, zone: Handle) {
+    let wait = match turn.server.options.tuning.speed {
+        JobSpeed::Instant => Duration::ZERO,
+        JobSpeed::Normal => SCAN,
+    };
+    turn.world.due(wait, Chore::StaffZone, zone);
+}
+
+/// Gives a zone the system VMs that it lacks, once it is enabled and has what they need: a host, storage of both kinds, and
+/// addresses.
+pub(crate) fn staff(world: &mut World, zone: Handle) {
+    if !world.is_alive(zone) || world.text(zone, "allocationstate") != Some("Enabled") || world.text(zone, "type") == Some("Edge") {
+        return;
+    }
+    for kind in ["consoleproxy", "secondarystoragevm"] {
+        let is_there = world.referring("systemvm", "zone", zone).any(|vm| world.text(vm, "systemvmtype") == Some(kind));
+        let has_store = kind == "consoleproxy" || world.referring("imagestore", "zone", zone).next().is_some();
+        if !is_there && has_store {
+            engage(world, zone, kind);
+        }
+    }
+}
+
+/// Makes a system VM of a zone on one of its hosts, if there is one with storage beside it.
+fn engage(world: &mut World, zone: Handle, kind: &str) {
+    let is_up = |world: &World, pool: Handle| matches!(world.text(pool, "state"), None | Some("Up"));
+    let Some(pool) = world.referring("storagepool", "zone", zone).find(|pool| is_up(world, *pool)) else { return };
+    let Some(host) = super::place::choose_host(world, Some(zone)) else { return };
+    let Some(pod) = world.link(host, "pod") else { return };
+    let mut fields: Vec<(&str, Datum)> = vec![("zone", zone.into()), ("host", host.into()), ("pod", pod.into()), ("pool", pool.into())];
+    if let Some(private) = super::zone::free_private_address(world, pod) {
+        let last = private.rsplit('.').next().unwrap_or_default().to_owned();
+        fields.extend([("privateip", Datum::from(private)), ("linklocalip", format!("169.254.0.{last}").into())]);
+    }
+    let system = world.find("account", "name", "system");
+    if let Some(address) = system.and_then(|system| super::address::allocate(world, system, Some(zone))) {
+        world.set(address, "issystem", true);
+        fields.extend([("publicip", Datum::from(world.string(address, "ipaddress"))), ("gateway", super::address::gateway(world, address).into())]);
+    }
+    let version = world.string(host, "version");
+    let offering = if kind == "consoleproxy" { "System Offering For Console Proxy" } else { "System Offering For Secondary Storage VM" };
+    fields.push(("version", version.into()));
+    for (field, target) in [("template", template(world)), ("offering", world.find("serviceoffering", "name", offering))] {
+        fields.extend(target.map(|target| (field, Datum::from(target))));
+    }
+    make(world, kind, &fields);
+}
+
+/// Takes a system VM away, with its agent and its address.
+pub(super) fn dismiss(world: &mut World, vm: Handle) {
+    let agents: Vec<Handle> = world.referring("host", "systemvm", vm).collect();
+    let public = world.string(vm, "publicip");
+    let zone = world.link(vm, "zone");
+    let held = |address: &Handle| world.flag(*address, "issystem") && world.text(*address, "ipaddress") == Some(&public);
+    let address = zone.and_then(|zone| world.referring("ipaddress", "zone", zone).find(held));
+    agents.into_iter().chain([vm]).for_each(|row| world.remove(row));
+    if let Some(address) = address {
+        super::address::release(world, address);
+    }
+}
+
+/// Stops a system VM.
+pub(super) fn halt(world: &mut World, vm: Handle) {
+    world.set(vm, "state", "Stopped");
+    world.unset(vm, "host");
 }
 
 fn template(world: &World) -> Option<Handle> {
@@ -364,7 +441,7 @@ fn state(world: &World, vm: Handle) -> String {
 }
 
 fn put_on_host(world: &mut World, vm: Handle) -> Result<(), Refusal> {
-    let Some(host) = super::place::choose_host(world) else {
+    let Some(host) = super::place::choose_host(world, world.link(vm, "zone")) else {
         return Err(Refusal::failed(format!("Unable to start {} due to insufficient capacity", world.string(vm, "name"))));
     };
     world.set(vm, "host", host);
@@ -385,8 +462,7 @@ fn start(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 fn stop(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
     Ok(turn.job(vm, WORK_MEDIUM, move |turn| {
-        turn.world.set(vm, "state", "Stopped");
-        turn.world.unset(vm, "host");
+        halt(turn.world, vm);
         Ok(Outcome::Object(vm))
     }))
 }
@@ -430,29 +506,14 @@ fn destroy_system_vm(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         let mut members = rendered(turn, vm);
         let gone = ["gateway", "publicip", "publicmacaddress", "publicnetmask", "activeviewersessions"];
         WHILE_RUNNING.iter().chain(&gone).for_each(|name| drop(members.remove(*name)));
-        let agents: Vec<Handle> = turn.world.referring("host", "systemvm", vm).collect();
-        agents.into_iter().chain([vm]).for_each(|row| turn.world.remove(row));
-        turn.world.later(NOTICE, move |world| succeed(world, vm));
+        dismiss(turn.world, vm);
+        turn.world.later(NOTICE, move |world| {
+            if let Some(zone) = world.link(vm, "zone") {
+                staff(world, zone);
+            }
+        });
         Ok(Outcome::Shown("systemvm".to_owned(), Value::Object(members).to_string()))
     }))
-}
-
-fn succeed(world: &mut World, old: Handle) {
-    let is_on = world.link(old, "zone").is_some_and(|zone| world.is_alive(zone) && world.text(zone, "allocationstate") != Some("Disabled"));
-    let Some(host) = super::place::choose_host(world).filter(|_| is_on) else { return };
-    let kind = world.string(old, "systemvmtype");
-    let mut fields: Vec<(&str, Datum)> = vec![("host", host.into())];
-    for name in ["gateway", "privateip", "linklocalip", "publicip", "version"] {
-        if let Some(text) = world.text(old, name) {
-            fields.push((name, text.into()));
-        }
-    }
-    for name in ["zone", "pod", "pool", "template", "offering"] {
-        if let Some(target) = world.link(old, name) {
-            fields.push((name, target.into()));
-        }
-    }
-    make(world, &kind, &fields);
 }
 
 fn check_system_offering(turn: &Turn<'_>, offering: Handle, word: &str) -> Result<(), Refusal> {

@@ -168,6 +168,24 @@ pub(super) const TABLES: Tables = Tables {
         }),
         ("virtualmachine", "userid", |turn, vm| list::argument_is(turn, "userid", turn.world.link(vm, "user"))),
         ("virtualmachine", "userdata", |_, _| true),
+        ("virtualmachine", "accumulate", |_, _| true),
+        ("virtualmachine", "forvirtualnetwork", |_, _| true),
+        ("virtualmachine", "leased", |turn, _| !turn.arguments.flag("leased")),
+        ("virtualmachine", "backupofferingid", |turn, vm| list::argument_is(turn, "backupofferingid", turn.world.link(vm, "backupoffering"))),
+        ("virtualmachine", "autoscalevmgroupid", |turn, vm| list::argument_is(turn, "autoscalevmgroupid", turn.world.link(vm, "autoscalevmgroup"))),
+        // Simulated machines are in no security group, whatever they are asked to be in.
+        ("virtualmachine", "securitygroupid", |turn, vm| {
+            turn.arguments.object("securitygroupid").is_some_and(|group| turn.world.links(vm, "securitygroups").contains(&group))
+        }),
+        ("virtualmachine", "isvnf", |turn, vm| template_is(turn, vm, "VNF") == turn.arguments.flag("isvnf")),
+        ("virtualmachine", "extensionid", |turn, vm| {
+            let template = turn.world.link(vm, "template");
+            list::argument_is(turn, "extensionid", template.and_then(|template| turn.world.link(template, "extension")))
+        }),
+        ("virtualmachine", "gpuenabled", |turn, vm| {
+            let offering = turn.world.link(vm, "offering");
+            offering.is_some_and(|offering| turn.world.field(offering, "gpucount").is_some()) == turn.arguments.flag("gpuenabled")
+        }),
         ("virtualmachine", "keyword", is_meant),
         ("virtualmachine", "vpcid", |turn, vm| {
             let nics = nic_rows(turn.world, vm).iter();
@@ -222,6 +240,11 @@ pub(super) fn public_address(world: &World, vm: Handle) -> Option<Handle> {
 /// The NICs of a machine.
 pub(crate) fn nic_rows(world: &World, vm: Handle) -> &[Handle] {
     world.links(vm, "nics")
+}
+
+/// Whether a machine was made from a template of a type.
+fn template_is(turn: &Turn<'_>, vm: Handle, kind: &str) -> bool {
+    turn.world.link(vm, "template").is_some_and(|template| turn.world.text(template, "templatetype") == Some(kind))
 }
 
 /// Whether a keyword means a machine beside its names: its state, one of its addresses, and to root its inner name.
@@ -564,16 +587,17 @@ fn dress(turn: &mut Turn<'_>, vm: Handle, template: Handle) -> Result<(), Refusa
 fn demand(turn: &Turn<'_>, vm: Handle, is_new: bool) -> super::place::Demand {
     let world = &*turn.world;
     let within = [("pod", "podid"), ("cluster", "clusterid")];
+    let zone = world.link(vm, "zone");
     let mut demand = super::place::Demand {
         host: turn.arguments.object("hostid"),
-        within: within.into_iter().filter_map(|(field, argument)| Some((field, turn.arguments.object(argument)?))).collect(),
+        within: within.into_iter().filter_map(|(field, argument)| Some((field, turn.arguments.object(argument)?))).chain(zone.map(|zone| ("zone", zone))).collect(),
         size: (world.number(vm, "cpunumber"), world.number(vm, "memory")),
         ..Default::default()
     };
     // Disks that are on the storage of a cluster keep their machine there.
     let home = world.referring("volume", "vm", vm).find_map(|volume| world.link(volume, "cluster"));
     demand.within.extend(home.map(|cluster| ("cluster", cluster)));
-    let (for_new, for_old) = super::place::first_clusters(world);
+    let (for_new, for_old) = super::place::first_clusters(world, zone);
     demand.first = if is_new { for_new } else { for_old };
     for group in affinity_rows(world, vm) {
         let others = world.rows(vm_kind(world)).filter(|other| *other != vm && affinity_rows(world, *other).contains(group));

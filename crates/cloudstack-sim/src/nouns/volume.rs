@@ -104,9 +104,12 @@ pub(super) const TABLES: Tables = Tables {
         ("updateVolume", update),
         ("assignVolume", assign),
     ],
-    filters: &[("volume", "hostid", |turn, volume| {
-        turn.world.link(volume, "vm").is_some_and(|vm| crate::list::argument_is(turn, "hostid", turn.world.link(vm, "host")))
-    })],
+    filters: &[
+        ("volume", "hostid", |turn, volume| {
+            turn.world.link(volume, "vm").is_some_and(|vm| crate::list::argument_is(turn, "hostid", turn.world.link(vm, "host")))
+        }),
+        ("volume", "isencrypted", |turn, _| !turn.arguments.flag("isencrypted")),
+    ],
 };
 
 /// The formats of images, and the hypervisors that take them.
@@ -245,8 +248,10 @@ pub(crate) fn place(world: &mut World, volume: Handle) {
         let number = volume.row as usize;
         // A machine's disks are where its host can reach them.
         let cluster = world.link(volume, "vm").and_then(|vm| world.link(vm, "host")).and_then(|host| world.link(host, "cluster"));
+        let zone = world.link(volume, "zone");
         let usable = |pool: &Handle| {
             matches!(world.text(*pool, "state"), None | Some("Up"))
+                && zone.is_none_or(|zone| world.link(*pool, "zone") == Some(zone))
                 && !super::hindrance::is_full(world, *pool)
                 && cluster.is_none_or(|cluster| world.link(*pool, "cluster").is_none_or(|of| of == cluster))
         };

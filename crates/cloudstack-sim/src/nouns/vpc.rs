@@ -235,24 +235,24 @@ fn asked_cidr(turn: &Turn<'_>, offering: Handle) -> Result<String, Refusal> {
 
 /// Gives a VPC its router and the address by which it goes out.
 fn start(world: &mut World, vpc: Handle, owner: Handle) {
-    let public = super::address::allocate(world, owner, None, true);
+    let public = super::address::allocate_source(world, owner, ("vpc", vpc));
+    let zone = world.link(vpc, "zone");
     let number = world.next("instance", 1);
     let mut fields: Vec<(&str, Datum)> = vec![
         ("name", format!("r-{number}-VM").into()),
         ("vpc", vpc.into()),
         ("state", "Running".into()),
-        ("gateway", "192.168.2.1".into()),
         ("linklocalip", format!("169.254.{}.{}", (number >> 8) & 0xff, number & 0xff).into()),
         ("networkdomain", world.string(vpc, "networkdomain").into()),
     ];
     if let Some(public) = public {
-        world.set(public, "vpc", vpc);
+        fields.push(("gateway", super::address::gateway(world, public).into()));
         fields.push(("publicip", world.string(public, "ipaddress").into()));
     }
-    if let Some(zone) = world.link(vpc, "zone") {
+    if let Some(zone) = zone {
         fields.push(("zone", zone.into()));
     }
-    if let Some(host) = super::place::choose_host(world) {
+    if let Some(host) = super::place::choose_host(world, zone) {
         fields.push(("host", host.into()));
         if let Some(pod) = world.link(host, "pod") {
             fields.push(("pod", pod.into()));

@@ -253,9 +253,20 @@ pub(super) fn vlans_of_zone(world: &World, zone: Handle) -> i64 {
     world.referring("physicalnetwork", "zone", zone).map(of).sum()
 }
 
-fn parse_vlans(text: &str) -> Vec<(i64, i64)> {
+/// The first and the last number of each range of VLANs.
+pub(super) fn parse_vlans(text: &str) -> Vec<(i64, i64)> {
     let ends = |range: &str| range.split_once('-').and_then(|(first, last)| Some((first.trim().parse().ok()?, last.trim().parse().ok()?)));
     text.split(',').filter_map(ends).collect()
+}
+
+/// The physical network of a zone that carries its guests.
+pub(super) fn guest_network(world: &World, zone: Handle) -> Option<Handle> {
+    let carries = |physical: Handle| {
+        let mut traffic = world.referring("traffictype", "physicalnetwork", physical);
+        traffic.any(|row| world.text(row, "traffictype") == Some("Guest"))
+    };
+    let of_zone = || world.referring("physicalnetwork", "zone", zone);
+    of_zone().find(|physical| carries(*physical)).or_else(|| of_zone().next())
 }
 
 fn check_vlans(turn: &Turn<'_>, isolation: &str) -> Result<(), Refusal> {

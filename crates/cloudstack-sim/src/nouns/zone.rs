@@ -339,6 +339,7 @@ fn update_zone(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         super::wiring::check_traffic(turn, zone)?;
     }
     ZONE_PUTS.iter().for_each(|put| recipe::apply(turn, zone, *put));
+    super::systemvm::look_at(turn, zone);
     if turn.arguments.given("domain") == Some("") {
         turn.world.unset(zone, "domain");
     }
@@ -423,6 +424,13 @@ fn crossing_pod(world: &World, zone: Handle, network: Cidr, except: Option<Handl
 fn new_range(start: Ipv4Addr, end: Ipv4Addr, for_system: bool, vlan: &str) -> Value {
     let vlan = if vlan.starts_with("vlan://") { vlan.to_owned() } else { format!("vlan://{vlan}") };
     json!({"startip": start.to_string(), "endip": end.to_string(), "forsystemvms": if for_system { "1" } else { "0" }, "vlanid": vlan})
+}
+
+/// The first address of a pod's ranges that no system VM of the pod has.
+pub(super) fn free_private_address(world: &World, pod: Handle) -> Option<String> {
+    let taken: Vec<&str> = world.referring("systemvm", "pod", pod).filter_map(|vm| world.text(vm, "privateip")).collect();
+    let all = ranges(world, pod).iter().filter_map(ends).flat_map(|(first, last)| cidr::addresses(&first.to_string(), &last.to_string()));
+    all.into_iter().find(|address| !taken.contains(&address.as_str()))
 }
 
 fn check_pod_name(turn: &Turn<'_>, zone: Handle, except: Option<Handle>) -> Result<(), Refusal> {

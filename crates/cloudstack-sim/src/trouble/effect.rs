@@ -134,7 +134,7 @@ pub(crate) fn bury(world: &mut World, host: Handle) {
     alert(world, HOST_ALERT, text);
     for kind in ["router", "systemvm"] {
         for vm in world.referring(kind, "host", host).collect::<Vec<_>>() {
-            match nouns::choose_host(world) {
+            match nouns::choose_host(world, world.link(vm, "zone")) {
                 Some(target) => world.set(vm, "host", target),
                 None => {
                     world.set(vm, "state", "Stopped");
@@ -150,7 +150,7 @@ pub(crate) fn bury(world: &mut World, host: Handle) {
 
 /// A machine's host is dead: it stops, and starts elsewhere if it is meant to and there is a place.
 fn lose_machine(world: &mut World, vm: Handle, host: Handle) {
-    let target = if world.flag(vm, "haenable") { nouns::choose_host(world) } else { None };
+    let target = if world.flag(vm, "haenable") { nouns::choose_host(world, world.link(vm, "zone")) } else { None };
     let name = world.string(vm, "instancename");
     let text = format!("VM (name: {name}, id: {}) stopped unexpectedly on host {}", world.id(vm), world.string(host, "name"));
     alert(world, MACHINE_ALERT, text);
