@@ -149,7 +149,8 @@ impl Catalog {
         written.unwrap_or_else(|| Words { title: spaced_name(&command.name), text: format!("{}.", spaced_name(&command.name)), ..Words::default() })
     }
 
-    /// Our words about a parameter: the command's own, else those shared by family, by kind of object, by name.
+    /// Our words about a parameter: the command's own, else those shared by family, by kind of object, by name; of each
+    /// kind first those for commands that begin with the same verb.
     #[must_use]
     pub fn parameter_text(&self, command: &Command, words: &Words, parameter: &Parameter) -> Option<String> {
         if let Some(own) = words.parameters.get(&parameter.name) {
@@ -157,9 +158,9 @@ impl Catalog {
         }
         let shared = self.shared.get_or_init(|| grouped(include_str!("../../../../catalog/parameters.jsonl"), |text: &SharedText| vec![text.name.clone()]));
         let texts = shared.get(&parameter.name)?;
-        let by_family = texts.iter().find(|text| text.family.as_deref() == Some(command.family.as_str()));
-        let by_entity = || texts.iter().find(|text| text.of.is_some() && text.of.as_ref() == parameter.entity.first());
-        let by_name = || texts.iter().find(|text| text.of.is_none() && text.family.is_none());
+        let by_family = shared_by(texts, command, |text| text.family.as_deref() == Some(command.family.as_str()));
+        let by_entity = || shared_by(texts, command, |text| text.of.is_some() && text.of.as_ref() == parameter.entity.first());
+        let by_name = || shared_by(texts, command, |text| text.of.is_none() && text.family.is_none());
         by_family.or_else(by_entity).or_else(by_name).map(|text| text.text.clone())
     }
 
@@ -207,6 +208,13 @@ impl Catalog {
     fn at(&self, position: usize) -> Option<Arc<Command>> {
         self.cells.get(position)?.get_or_init(|| row::parse(&self.tables, position, self.release).map(Arc::new)).clone()
     }
+}
+
+/// The shared text of one kind that fits a command best: one for its verb, else one for all verbs.
+fn shared_by<'a>(texts: &'a [SharedText], command: &Command, is_of_kind: impl Fn(&SharedText) -> bool) -> Option<&'a SharedText> {
+    let fitting = || texts.iter().filter(|text| is_of_kind(text));
+    let is_of_verb = |text: &&SharedText| text.verb.as_ref().is_some_and(|verb| command.name.starts_with(verb.as_str()));
+    fitting().find(is_of_verb).or_else(|| fitting().find(|text| text.verb.is_none()))
 }
 
 /// The rows of a JSON Lines text, each under all of its keys.

@@ -41,6 +41,9 @@ pub(super) struct SharedText {
     /// Only in commands of this family.
     #[serde(default)]
     pub(super) family: Option<String>,
+    /// Only in commands whose names begin with this word (`list`, `update`): there the same name is a filter, here a new value.
+    #[serde(default)]
+    pub(super) verb: Option<String>,
     pub(super) text: String,
 }
 

@@ -63,6 +63,20 @@ fn every_parameter_is_described() {
 }
 
 #[test]
+fn every_shared_text_about_a_parameter_is_used() {
+    let mut used = BTreeSet::new();
+    for catalog in catalogs() {
+        for command in catalog.commands() {
+            let words = catalog.words(&command);
+            used.extend(command.parameters.iter().filter_map(|parameter| Some((parameter.name.clone(), catalog.parameter_text(&command, &words, parameter)?))));
+        }
+    }
+    let rows = table!("parameters.jsonl").lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let texts = rows.map(|row| ["name", "text"].map(|key| row[key].as_str().unwrap().to_owned()));
+    none(texts.filter(|[name, text]| !used.contains(&(name.clone(), text.clone()))).map(|[name, text]| format!("{name}: {text}")));
+}
+
+#[test]
 fn words_about_a_parameter_belong_to_one_that_the_command_has() {
     let catalogs = catalogs();
     let mut faults = BTreeSet::new();
