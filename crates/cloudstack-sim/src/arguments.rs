@@ -320,8 +320,9 @@ impl Arguments {
     }
 }
 
-fn missing(said: &str, name: &str) -> Refusal {
-    Refusal::argument(format!("Unable to execute API command {said} due to missing parameter {name}"))
+/// What is said where a required argument is missing.
+pub(crate) fn missing(said: &str, name: &str) -> Refusal {
+    Refusal::argument(format!("Unable to execute API command {said} due to missing parameter {name}")).at_once()
 }
 
 fn not_found(parameter: &Parameter, value: &str, said: &str) -> Refusal {

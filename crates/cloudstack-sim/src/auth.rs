@@ -12,6 +12,7 @@ use cloudstack_api::{
 use crate::{
     dates,
     json::Json,
+    nouns::factor::{self, Checked},
     refusal::Refusal,
     turn::{Caller, Server},
     world::{Handle, World, parse_id},
@@ -31,6 +32,8 @@ pub(crate) struct Session {
     user: Handle,
     key: String,
     seen: Duration,
+    /// Whether its second factor was checked, or none is needed.
+    verified: bool,
 }
 
 /// What a request brings along to say who sends it.
@@ -76,6 +79,35 @@ pub(crate) fn live_session(world: &mut World, credentials: &Credentials<'_>, ser
         return None;
     }
     Some(name)
+}
+
+/// Holds a command against the second factor of a session. A session that lacks it is over.
+pub(crate) fn check_factor(world: &mut World, name: &str, command: &str) -> Result<(), Refusal> {
+    let Some(session) = world.sessions.get(name).filter(|session| !session.verified) else { return Ok(()) };
+    factor::check_session(world, session.user, command).inspect_err(|_| drop(world.sessions.remove(name)))
+}
+
+/// Checks the code that a session's second factor asks for. Without a factor the answer is empty.
+pub(crate) fn validate(world: &mut World, name: &str, credentials: &Credentials<'_>) -> Result<Option<String>, Refusal> {
+    let code = credentials.exact("codefor2fa").unwrap_or_default();
+    if code.is_empty() {
+        return Err(Refusal { code: 531, ..Refusal::argument("Code for two factor authentication is required") });
+    }
+    let user = world.sessions.get(name).map(|session| session.user).ok_or_else(Refusal::credentials)?;
+    match factor::check_code(world, user, code) {
+        Checked::Right => {
+            if let Some(session) = world.sessions.get_mut(name) {
+                session.verified = true;
+            }
+            Ok(Some("{\"success\":true}".to_owned()))
+        }
+        Checked::Nothing => Ok(None),
+        Checked::WrongAtFirst => Err(Refusal::code()),
+        Checked::Wrong => {
+            world.sessions.remove(name);
+            Err(Refusal::code())
+        }
+    }
 }
 
 /// The caller behind a session. A missing or wrong key ends the session.
@@ -133,9 +165,7 @@ pub(crate) fn login(world: &mut World, credentials: &Credentials<'_>, server: &S
     let username = credentials.exact("username").unwrap_or_default().to_owned();
     let domain = login_domain(world, credentials)?;
     let password = credentials.exact("password").filter(|password| !password.is_empty());
-    let users = world.kind("user");
-    let is_user = |row: &Handle| world.domain_of(*row) == Some(domain) && world.text(*row, "username").is_some_and(|name| name.eq_ignore_ascii_case(&username));
-    let user = world.rows(users).find(is_user).filter(|user| password.is_some() && world.text(*user, "password") == password);
+    let user = crate::nouns::user_named(world, domain, &username).filter(|user| password.is_some() && world.text(*user, "password") == password);
     let is_enabled =
         |user: Handle| [Some(user), world.owner(user)].into_iter().flatten().all(|holder| matches!(world.text(holder, "state"), None | Some("enabled")));
     let user = user.filter(|user| is_enabled(*user));
@@ -143,9 +173,11 @@ pub(crate) fn login(world: &mut World, credentials: &Credentials<'_>, server: &S
         let number = World::internal_number(domain);
         return Err(Refusal::login(format!("Failed to authenticate user {username} in domain {number}; please provide valid credentials")));
     };
+    factor::clear_unused(world, user);
+    let verified = !factor::is_needed(world, user);
     let name = format!("node0{}.node0", fresh_word(&mut world.random, 25));
     let key = fresh_word(&mut world.random, 27);
-    world.sessions.insert(name.clone(), Session { user, key: key.clone(), seen: world.now });
+    world.sessions.insert(name.clone(), Session { user, key: key.clone(), seen: world.now, verified });
     let cookies = vec![format!("{SESSION_COOKIE}={name}; Path=/client"), format!("{SESSION_KEY}={key};HttpOnly;SameSite=Lax")];
     Ok((login_body(world, user, &key, server), cookies))
 }
@@ -181,12 +213,16 @@ fn login_body(world: &World, user: Handle, key: &str, server: &Server) -> String
     json.member("firstname", world.text(user, "firstname").unwrap_or_default());
     json.member("lastname", world.text(user, "lastname").unwrap_or_default());
     json.member("type", &kind.to_string());
-    json.member("timezone", "UTC");
+    json.member("timezone", world.text(user, "timezone").unwrap_or("UTC"));
     json.member("timezoneoffset", "0.0");
     json.member("registered", "false");
     json.member("sessionkey", key);
-    json.member("is2faenabled", "false");
-    json.member("is2faverified", "true");
+    let needs_code = factor::is_needed(world, user);
+    json.member("is2faenabled", &needs_code.to_string());
+    json.member("is2faverified", &(!needs_code).to_string());
+    if let Some(provider) = factor::provider(world, user) {
+        json.member("providerfor2fa", provider);
+    }
     json.member("issuerfor2fa", "CloudStack");
     json.close();
     json.into_text()

@@ -20,10 +20,11 @@ use crate::{
     auth::{self, Credentials},
     demands::{self, Held},
     error::Error,
-    events, generic, gone, jobs,
+    events, generic, gone, instance, jobs,
     json::{Json, to_xml},
     keep::{Deed, Entry, Journal, Ticket},
-    late, nouns,
+    late::{self, Look},
+    nouns::{self, factor},
     options::{Plugins, Scene, TimeMode, WorldOptions},
     refusal::Refusal,
     sample,
@@ -351,6 +352,10 @@ impl Session<'_> {
         let credentials = Credentials { pairs: self.pairs, cookies: &self.request.cookies };
         let session = auth::live_session(self.world, &credentials, self.server);
         match name {
+            Some(factor::VALIDATE) if session.is_some() => {
+                let session = session.unwrap_or_default();
+                (format!("{}response", factor::VALIDATE.to_ascii_lowercase()), auth::validate(self.world, &session, &credentials))
+            }
             Some("login") => ("loginresponse".to_owned(), self.login(&credentials)),
             Some("logout") => ("logoutresponse".to_owned(), auth::logout(self.world, session).map(Some)),
             None if session.is_some() => (String::new(), Ok(None)),
@@ -371,6 +376,11 @@ impl Session<'_> {
             Some(command) => command.reply.envelope.clone(),
             None => format!("{}response", name.to_ascii_lowercase()),
         };
+        if let Some(session) = session
+            && let Err(refusal) = auth::check_factor(self.world, session, name)
+        {
+            return (envelope, Err(refusal));
+        }
         let caller = match session {
             Some(session) => auth::by_session(self.world, session, credentials),
             None => auth::by_key(self.world, credentials),
@@ -489,29 +499,10 @@ fn later_members(catalog: &Catalog) -> HashMap<String, Vec<Box<str>>> {
     later.collect()
 }
 
-/// Whether a refusal comes as the end of a job. Commands that make something check before they make it; most others
-/// check when their job is at work, but for permissions and arguments.
+/// Whether a refusal comes as the end of a job. Commands that make something check before they make it; all others check
+/// when their job is at work, but for what servers look at before they start one.
 fn is_late(command: &Command, refusal: &Refusal) -> bool {
-    const MAKING: [&str; 4] = ["create", "add", "associate", "deploy"];
-    // These start with such a word and make nothing that they would tell the id of at once.
-    const MAKING_LATE: [&str; 11] = [
-        "addAccountToProject",
-        "addNicToVirtualMachine",
-        "addResourceDetail",
-        "addUserToProject",
-        "createBgpPeer",
-        "createGuestNetworkIpv6Prefix",
-        "createIpv4SubnetForGuestNetwork",
-        "createIpv4SubnetForZone",
-        "createManagementNetworkIpRange",
-        "createStorageNetworkIpRange",
-        "createTags",
-    ];
-    const EARLY: [&str; 3] = ["disableAccount", "runDiagnostics", "disassociateIpAddress"];
-    let name = command.name.as_str();
-    let makes = MAKING.iter().any(|word| name.starts_with(word)) && !MAKING_LATE.contains(&name);
-    let is_argument = refusal.text.contains("due to missing parameter") || refusal.text.contains("due to invalid value");
-    command.is_async && !makes && !EARLY.contains(&name) && !is_argument && *refusal != Refusal::permission()
+    command.is_async && !refusal.at_once && !instance::seen(&command.name).is_some_and(|seen| seen.makes)
 }
 
 /// A job around something that is done already.
@@ -534,10 +525,11 @@ fn check_permission(turn: &Turn<'_>) -> Result<bool, Refusal> {
         if objects.iter().all(|object| turn.may_use(*object)) {
             continue;
         }
-        if !late::is_checked_late(&turn.command.name, &parameter.name) {
-            return Err(Refusal::permission());
+        match late::look(&turn.command.name, &parameter.name) {
+            Look::AtOnce => return Err(Refusal::permission()),
+            Look::Late => is_strange = true,
+            Look::Never => {}
         }
-        is_strange = true;
     }
     Ok(is_strange)
 }

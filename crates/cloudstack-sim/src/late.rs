@@ -8,13 +8,29 @@ use crate::{
     turn::{Outcome, Turn, WORK_SHORT},
 };
 
-/// The table: command, parameters.
+/// The table: command, parameters; a `-` before a parameter says that nobody ever looks whose its object is.
 const TABLE: &str = include_str!("../data/late.tsv");
 
-/// Whether a command looks at the owner of a parameter's object only in its job.
-pub(crate) fn is_checked_late(command: &str, parameter: &str) -> bool {
+/// When a server looks whose a parameter's object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Before anything is done.
+    AtOnce,
+    /// When the job runs.
+    Late,
+    /// Never: something else than the object's owner decides.
+    Never,
+}
+
+/// When a command looks at the owner of a parameter's object.
+pub(crate) fn look(command: &str, parameter: &str) -> Look {
     let mut rows = TABLE.lines().filter_map(|line| line.strip_prefix(command)?.strip_prefix('\t'));
-    rows.next().is_some_and(|parameters| parameters.split(',').any(|known| known == parameter))
+    let listed = rows.next().unwrap_or_default().split(',');
+    let mut looks = listed.filter_map(|known| match known.strip_prefix('-') {
+        Some(known) => (known == parameter).then_some(Look::Never),
+        None => (known == parameter).then_some(Look::Late),
+    });
+    looks.next().unwrap_or(Look::AtOnce)
 }
 
 /// A job that fails because its object belongs to somebody else.
@@ -28,9 +44,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_parameters_of_the_table_are_looked_at_late() {
-        assert!(is_checked_late("assignToLoadBalancerRule", "virtualmachineids"));
-        assert!(!is_checked_late("stopVirtualMachine", "id"));
-        assert!(!is_checked_late("assign", "id"));
+    fn only_parameters_of_the_table_are_looked_at_late_or_never() {
+        assert_eq!(look("assignToLoadBalancerRule", "virtualmachineids"), Look::Late);
+        assert_eq!(look("updateProject", "userid"), Look::Never);
+        assert_eq!(look("updateProject", "id"), Look::Late);
+        assert_eq!(look("stopVirtualMachine", "id"), Look::AtOnce);
+        assert_eq!(look("assign", "id"), Look::AtOnce);
     }
 }

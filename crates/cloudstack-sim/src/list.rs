@@ -52,6 +52,11 @@ const NO_FILTERS: &[&str] = &[
 
 /// The argument that asks how many there are, and for none of them.
 const COUNT_ONLY: &str = "retrieveonlyresourcecount";
+/// Kinds whose lists read tags and pass nobody over for them.
+const UNTAGGED: [&str; 1] = ["project"];
+
+/// What asks for the objects of all projects.
+pub(crate) const ALL_PROJECTS: &str = "-1";
 
 /// Whose objects a list shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,8 +141,8 @@ fn filtered(turn: &Turn<'_>, kind: KindId, scope: &Scope, keep: &dyn Fn(&World, 
     let searched: Vec<Reader<'_>> = description.keywords.iter().map(|key| world.reader(kind, *key)).collect();
     let viewer = turn.viewer();
     let ids = wanted_ids(turn);
-    let tags: Vec<(String, String)> =
-        turn.arguments.records("tags").filter_map(|tag| Some((tag.get("key")?.to_lowercase(), tag.get("value")?.to_lowercase()))).collect();
+    let asked = turn.arguments.records("tags").filter(|_| !UNTAGGED.contains(&&*description.word));
+    let tags: Vec<(String, String)> = asked.filter_map(|tag| Some((tag.get("key")?.to_lowercase(), tag.get("value")?.to_lowercase()))).collect();
     let fits = |row: &Handle| {
         filters.iter().all(|filter| passes(turn, *row, filter, viewer))
             && keyword.as_ref().is_none_or(|keyword| {
@@ -224,33 +229,35 @@ pub(crate) fn in_scope(world: &World, owner: Handle, scope: &Scope) -> bool {
 
 /// Whose objects the arguments ask for.
 pub(crate) fn scope(turn: &Turn<'_>) -> Result<Scope, Refusal> {
+    scope_with(turn, turn.arguments.flag("listall"))
+}
+
+/// The same, for lists that do not ask the argument `listall` whether everything is wanted.
+pub(crate) fn scope_with(turn: &Turn<'_>, everything: bool) -> Result<Scope, Refusal> {
     let caller = &turn.caller;
     let arguments = &turn.arguments;
     // Who asks for one object by its id asks everywhere; who asks for several does not.
     let by_id = arguments.object("id").is_some();
     let domain = arguments.object("domainid");
-    if domain.is_some_and(|domain| !turn.world.is_alive(domain)) {
-        return Err(Refusal::invalid("Unable to find domain by id"));
-    }
-    if let Some(project) = arguments.text("projectid") {
-        if arguments.text("account").is_some() {
-            return Err(Refusal::invalid("Account and projectId can't be specified together"));
+    if let Some(domain) = domain {
+        if !turn.world.is_alive(domain) {
+            return Err(Refusal::invalid("Unable to find domain by id"));
         }
-        return project_scope(turn, project);
+        check_domain(turn, domain)?;
     }
     if let Some(name) = arguments.text("account") {
+        if arguments.text("projectid").is_some() {
+            return Err(Refusal::invalid("Account and projectId can't be specified together"));
+        }
         return Ok(Scope::Accounts(vec![listed_account(turn, name, domain.unwrap_or(caller.domain))?]));
     }
-    if let Some(domain) = domain {
-        let reach = caller.is_root() || caller.kind == RoleType::DomainAdmin && turn.world.is_within(domain, caller.domain);
-        if reach {
-            return Ok(Scope::Domain { domain, recursive: arguments.flag("isrecursive"), projects: by_id });
-        }
-        if domain != caller.domain {
-            return Err(domain_refusal(turn, domain));
-        }
+    if let Some(project) = arguments.text("projectid") {
+        return project_scope(turn, project, (domain, everything));
     }
-    let all = by_id || arguments.flag("listall");
+    if let Some(domain) = domain.filter(|_| caller.kind != RoleType::User) {
+        return Ok(Scope::Domain { domain, recursive: arguments.flag("isrecursive"), projects: by_id });
+    }
+    let all = by_id || everything;
     Ok(match caller.kind {
         RoleType::Admin if all => Scope::All { projects: by_id },
         RoleType::DomainAdmin if all => Scope::Domain { domain: caller.domain, recursive: true, projects: by_id },
@@ -258,31 +265,34 @@ pub(crate) fn scope(turn: &Turn<'_>) -> Result<Scope, Refusal> {
     })
 }
 
-/// What is said to those who look into domains of others.
-pub(crate) fn domain_refusal(turn: &Turn<'_>, domain: Handle) -> Refusal {
-    Refusal::forbidden(format!("{} does not have permission to operate within domain id={}", said_account(turn), turn.world.id(domain)))
+/// Refuses domains of others: users look into their own one, admins into everything below theirs.
+pub(crate) fn check_domain(turn: &Turn<'_>, domain: Handle) -> Result<(), Refusal> {
+    nouns::check_domain(turn, domain)
+        .map_err(|_| Refusal::forbidden(format!("{} does not have permission to operate within domain id={}", said_account(turn), turn.world.id(domain))))
 }
 
 /// The account whose objects a list is to show.
 fn listed_account(turn: &Turn<'_>, name: &str, domain: Handle) -> Result<Handle, Refusal> {
-    let accounts = turn.world.kind("account");
-    let mut rows = turn.world.rows(accounts);
-    let found = rows.find(|row| turn.world.link(*row, "domain") == Some(domain) && turn.world.text(*row, "name").is_some_and(|known| is_same(known, name)));
-    match found {
+    match nouns::any_account_named(turn.world, domain, name) {
         Some(account) if turn.may_use(account) => Ok(account),
         Some(_) => Err(Refusal::permission()),
         None => Err(Refusal::invalid(format!("could not find account {name} in domain {}", turn.world.string(domain, "name")))),
     }
 }
 
-fn project_scope(turn: &Turn<'_>, project: &str) -> Result<Scope, Refusal> {
-    if project == "-1" {
-        let everything = turn.arguments.flag("listall");
+fn project_scope(turn: &Turn<'_>, project: &str, (domain, everything): (Option<Handle>, bool)) -> Result<Scope, Refusal> {
+    if project == ALL_PROJECTS {
         return Ok(match turn.caller.kind {
-            RoleType::Admin if everything => Scope::All { projects: true },
             RoleType::Admin => {
-                let accounts = turn.world.kind("account");
-                Scope::Accounts(turn.world.rows(accounts).filter(|row| turn.world.link(*row, "project").is_some()).collect())
+                let scope = match domain {
+                    Some(domain) => Scope::Domain { domain, recursive: turn.arguments.flag("isrecursive"), projects: true },
+                    None => Scope::All { projects: true },
+                };
+                if everything {
+                    return Ok(scope);
+                }
+                let accounts = turn.world.rows(turn.world.kind("account"));
+                Scope::Accounts(accounts.filter(|row| turn.world.link(*row, "project").is_some() && in_scope(turn.world, *row, &scope)).collect())
             }
             _ if everything => Scope::Accounts([vec![turn.caller.account], projects_of(turn)].concat()),
             _ => Scope::Accounts(projects_of(turn)),

@@ -12,6 +12,8 @@ const INNER_ARGUMENT: u32 = 4350;
 const INNER_PERMISSION: u32 = 4365;
 /// CloudStack's inner code of a failure inside.
 const INNER_RUNTIME: u32 = 4250;
+/// CloudStack's inner code of a wrong second factor.
+const INNER_CODE: u32 = 4295;
 /// CloudStack's inner code of a conflict between network rules.
 const INNER_CONFLICT: u32 = 4360;
 
@@ -30,11 +32,14 @@ pub(crate) struct Refusal {
     pub(crate) masked: bool,
     /// The id and description of an object left behind.
     pub(crate) leftover: Option<(String, &'static str)>,
+    /// Whether it comes before any job: servers refuse arguments and strangers then, and whatever keeps them from
+    /// finding out whose object it is.
+    pub(crate) at_once: bool,
 }
 
 impl Refusal {
     fn new(code: u16, inner: Option<u32>, text: impl Into<String>) -> Self {
-        Self { code, inner, text: text.into(), foreign: false, masked: false, leftover: None }
+        Self { code, inner, text: text.into(), foreign: false, masked: false, leftover: None, at_once: false }
     }
 
     /// 431 as the argument checks give it, before a command runs.
@@ -64,7 +69,12 @@ impl Refusal {
 
     /// 531 for objects of others.
     pub(crate) fn permission() -> Self {
-        Self::forbidden("Caller does not have permission to operate with provided resource.")
+        Self::forbidden("Caller does not have permission to operate with provided resource.").at_once()
+    }
+
+    /// The same refusal, also where the command leaves everything to its job.
+    pub(crate) fn at_once(self) -> Self {
+        Self { at_once: true, ..self }
     }
 
     /// 531 with a text.
@@ -95,6 +105,16 @@ impl Refusal {
     /// 401: the session key was missing.
     pub(crate) fn session() -> Self {
         Self::new(401, None, "unable to verify user credentials")
+    }
+
+    /// 511: a session whose second factor was not checked.
+    pub(crate) fn second_factor(text: impl Into<String>) -> Self {
+        Self::new(511, None, text)
+    }
+
+    /// 511 of a code that does not fit.
+    pub(crate) fn code() -> Self {
+        Self::new(511, Some(INNER_CODE), "failed to authenticate user, check if two factor authentication code is correct")
     }
 
     /// 401 under `errorresponse`: no such command.

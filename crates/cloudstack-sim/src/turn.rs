@@ -150,18 +150,12 @@ impl Turn<'_> {
 
     /// The object whose id is a required argument.
     pub(crate) fn target(&self, parameter: &str) -> Result<Handle, Refusal> {
-        self.arguments.object(parameter).ok_or_else(|| {
-            let said = crate::arguments::said_name(&self.command);
-            Refusal::argument(format!("Unable to execute API command {said} due to missing parameter {parameter}"))
-        })
+        self.arguments.object(parameter).ok_or_else(|| crate::arguments::missing(&crate::arguments::said_name(&self.command), parameter))
     }
 
     /// A required text.
     pub(crate) fn needed(&self, parameter: &str) -> Result<String, Refusal> {
-        self.arguments.text(parameter).map(str::to_owned).ok_or_else(|| {
-            let said = crate::arguments::said_name(&self.command);
-            Refusal::argument(format!("Unable to execute API command {said} due to missing parameter {parameter}"))
-        })
+        self.arguments.text(parameter).map(str::to_owned).ok_or_else(|| crate::arguments::missing(&crate::arguments::said_name(&self.command), parameter))
     }
 
     /// Whether the caller may use an object.
@@ -198,21 +192,24 @@ impl Turn<'_> {
         self.world.referring("projectaccount", "project", project).any(|member| self.world.link(member, "member") == Some(self.caller.account))
     }
 
-    /// The account that a new object goes to: `projectid`, or `account` with `domainid`, or the caller's own.
+    /// The account that a new object goes to: `projectid`, or `account` with `domainid`, or the caller's own. The account
+    /// is looked for before anybody asks whose it is.
     pub(crate) fn new_owner(&self) -> Result<Handle, Refusal> {
-        let (name, domain) = (self.arguments.text("account"), self.arguments.object("domainid"));
-        if let Some(project) = self.arguments.object("projectid") {
-            if name.is_some() && domain.is_some() {
-                return Err(Refusal::invalid("ProjectId and account/domainId can't be specified together"));
-            }
-            let account = self.world.link(project, "projectaccount").ok_or_else(Refusal::permission)?;
-            let may = self.may_use(account) || self.is_member_of(account);
-            return if may && self.is_active(account) { Ok(account) } else { Err(Refusal::permission()) };
+        let (name, domain, project) = (self.arguments.text("account"), self.arguments.object("domainid"), self.arguments.object("projectid"));
+        let account = match (name, domain, project) {
+            (Some(_), None, _) => return Err(Refusal::invalid("Account must be specified with domainId parameter").at_once()),
+            (Some(name), Some(domain), _) => crate::nouns::account_named(self.world, domain, name)
+                .ok_or_else(|| Refusal::invalid(format!("Unable to find account by name {name} in domain with specified id")).at_once())?,
+            (None, _, Some(project)) => self.world.link(project, "projectaccount").ok_or_else(Refusal::permission)?,
+            (None, _, None) => return Ok(self.caller.account),
+        };
+        if !self.is_active(account) || !self.may_use(account) && !self.is_member_of(account) {
+            return Err(Refusal::permission());
         }
-        let Some(name) = name else { return Ok(self.caller.account) };
-        let Some(domain) = domain else { return Err(Refusal::invalid("AccountName and domainId must be specified together")) };
-        let account = self.named_account(name, domain)?;
-        if self.is_active(account) { Ok(account) } else { Err(Refusal::permission()) }
+        if name.is_some() && project.is_some() {
+            return Err(Refusal::invalid("ProjectId and account/domainId can't be specified together"));
+        }
+        Ok(account)
     }
 
     /// Whether an account takes new objects.
@@ -220,14 +217,9 @@ impl Turn<'_> {
         self.world.text(account, "state").is_none_or(|state| state == "enabled")
     }
 
-    /// The account of people with this name in this domain. Names are the same in any case.
-    pub(crate) fn account_in(&self, name: &str, domain: Handle) -> Option<Handle> {
-        crate::nouns::account_named(self.world, domain, name)
-    }
-
     /// The account with this name in this domain, if the caller may use it.
     pub(crate) fn named_account(&self, name: &str, domain: Handle) -> Result<Handle, Refusal> {
-        match self.account_in(name, domain) {
+        match crate::nouns::account_named(self.world, domain, name) {
             Some(account) if self.may_use(account) => Ok(account),
             Some(_) => Err(Refusal::permission()),
             None if self.caller.kind != RoleType::User => Err(Refusal::invalid(format!("Unable to find account {name} in domain {}", self.world.id(domain)))),

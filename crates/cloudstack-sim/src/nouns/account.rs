@@ -96,7 +96,7 @@ fn list(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let named = turn.arguments.object("id");
     let mut domain = turn.arguments.object("domainid");
     if let Some(domain) = domain {
-        tenancy::check_domain(turn, domain).map_err(|_| list::domain_refusal(turn, domain))?;
+        list::check_domain(turn, domain)?;
     }
     let mut whole = turn.arguments.flag("isrecursive");
     let mut only = named;
@@ -295,7 +295,7 @@ pub(super) fn set_state(world: &mut World, account: Handle, state: &str) {
 fn named_later(turn: &Turn<'_>) -> Result<Option<Handle>, Refusal> {
     match named(turn) {
         Ok(account) => Ok(Some(account)),
-        Err(refusal) if turn.arguments.text("account").is_none() || turn.arguments.object("domainid").is_none() => Err(refusal),
+        Err(refusal) if turn.arguments.text("account").is_none() || turn.arguments.object("domainid").is_none() => Err(refusal.at_once()),
         Err(_) => Ok(None),
     }
 }

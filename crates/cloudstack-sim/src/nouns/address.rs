@@ -331,7 +331,8 @@ fn associate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 /// CloudStack's code where there is not enough of something.
 const INSUFFICIENT: u16 = 533;
 
-fn disassociate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+/// The address that a call names by its id or by itself, if it is anybody's.
+fn named(turn: &Turn<'_>) -> Result<Handle, Refusal> {
     let by_text = turn.arguments.text("ipaddress");
     if by_text.is_some() && turn.arguments.object("id").is_some() {
         return Err(Refusal::invalid("id parameter is mutually exclusive with ipaddress parameter"));
@@ -347,6 +348,11 @@ fn disassociate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if turn.world.owner(address).is_none() {
         return Err(Refusal::internal("the address belongs to nobody"));
     }
+    Ok(address)
+}
+
+fn disassociate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let address = named(turn).map_err(Refusal::at_once)?;
     Ok(turn.job(address, WORK_SHORT, move |turn| {
         if !turn.may_use(address) {
             return Err(Refusal::permission());

@@ -372,11 +372,11 @@ fn diagnose(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let target = turn.target("targetid")?;
     if target.kind == turn.world.kind("virtualmachine") {
         // Servers stumble over machines of tenants before they look at what is asked.
-        return Err(Refusal { masked: true, ..Refusal::failed("Diagnostics are for system VMs and routers") });
+        return Err(Refusal { masked: true, ..Refusal::failed("Diagnostics are for system VMs and routers") }.at_once());
     }
     let kind = turn.needed("type")?.to_uppercase();
     if !["PING", "TRACEROUTE", "ARPING"].contains(&kind.as_str()) {
-        return Err(Refusal::invalid(format!("{kind} is not a valid type of diagnostics")));
+        return Err(Refusal::invalid(format!("{kind} is not a valid type of diagnostics")).at_once());
     }
     let address = turn.needed("ipaddress")?;
     Ok(turn.job(target, WORK_SHORT, move |turn| {

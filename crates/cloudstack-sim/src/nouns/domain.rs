@@ -4,6 +4,7 @@
 
 use super::{Tables, account, tenancy};
 use crate::{
+    collation::is_same,
     kind::{Constant, HAS_ANNOTATIONS, ID, Noun, Shown, computed, linked, own, own_or, several},
     list::{self, Page},
     refusal::Refusal,
@@ -110,7 +111,7 @@ fn list_children(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 /// Whether a domain right below another has a name.
 fn has_child(world: &World, parent: Handle, name: &str, but: Option<Handle>) -> bool {
-    world.referring("domain", "parent", parent).any(|row| Some(row) != but && world.text(row, "name").is_some_and(|known| known.eq_ignore_ascii_case(name)))
+    world.referring("domain", "parent", parent).any(|row| Some(row) != but && world.text(row, "name").is_some_and(|known| is_same(known, name)))
 }
 
 fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Tables,
     recipe::{Put, Recipe, change, make},
+    tenancy,
 };
 use crate::{
     jobs::Chore,
@@ -64,6 +65,14 @@ const NOT_UPDATED: [&str; 21] = [
 const FILTERS: &[&str] = &["featured", "self", "selfexecutable", "shared", "sharedexecutable", "executable", "community", "all"];
 /// The hypervisors that texts name.
 const HYPERVISORS: &str = "XenServer, KVM, VMware, Hyperv, VirtualBox, Parralels, BareMetal, Simulator, Ovm, Ovm3, LXC, Custom, External, Any";
+
+/// The types of templates, and that of those which people bring.
+const TEMPLATE_TYPES: [&str; 8] = ["ROUTING", "SYSTEM", "BUILTIN", "PERHOST", USER, "VNF", "DATADISK", "ISODISK"];
+const USER: &str = "USER";
+/// The filter that leaves nothing out.
+const EVERYTHING: &str = "all";
+/// The zone of what is in all of them.
+const ALL_ZONES: &str = "-1";
 
 /// A template.
 pub(crate) const TEMPLATE_NOUN: Noun = Noun {
@@ -289,17 +298,11 @@ pub(crate) fn is_shared_with(world: &World, image: Handle, account: Handle) -> b
 /// Lists the templates that a filter names.
 pub(super) fn list_templates(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let filter = turn.needed("templatefilter")?;
-    if !FILTERS.contains(&filter.as_str()) {
-        return Err(Refusal::argument(format!("No enum constant com.cloud.template.VirtualMachineTemplate.TemplateFilter.{filter}")));
-    }
-    if filter == "all" && !turn.caller.is_root() {
-        return Err(Refusal::invalid("Filter all can be specified by admin only"));
-    }
     list_images(turn, "template", &filter)
 }
 
 fn list_isos(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let default = if turn.arguments.flag("listall") && turn.caller.is_root() { "all" } else { "selfexecutable" };
+    let default = if turn.arguments.flag("listall") && turn.caller.is_root() { EVERYTHING } else { "selfexecutable" };
     let filter = turn.arguments.text("isofilter").unwrap_or(default).to_owned();
     if filter == "all" && !turn.caller.is_root() {
         return Err(Refusal::invalid("Filter all can be specified by admin only"));
@@ -307,42 +310,65 @@ fn list_isos(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     list_images(turn, "iso", &filter)
 }
 
+/// Lists the images that a filter names. Whether everything is wanted the filter says, not the argument `listall`; an
+/// image that is asked for by its id is shown whatever the filter says, or refused.
 fn list_images(turn: &mut Turn<'_>, word: &str, filter: &str) -> Result<Outcome, Refusal> {
+    if !FILTERS.contains(&filter) {
+        return Err(Refusal::argument(format!("No enum constant com.cloud.template.VirtualMachineTemplate.TemplateFilter.{filter}")));
+    }
+    if filter == EVERYTHING && turn.caller.kind == RoleType::User {
+        return Err(Refusal::invalid("Filter all can be specified by admin only"));
+    }
     let kind = turn.world.kind(word);
-    let own = list::scope(turn)?;
-    let caller = turn.caller;
-    let is_mine = |world: &World, row: Handle| match &own {
-        list::Scope::Accounts(accounts) => world.owner(row).is_some_and(|owner| accounts.contains(&owner)),
-        list::Scope::All { .. } => true,
-        list::Scope::Domain { domain, recursive, .. } => world.domain_of(row).is_some_and(|of| of == *domain || *recursive && world.is_within(of, *domain)),
-    };
-    let fits = |world: &World, row: &Handle| {
-        if world.flag(*row, "hidden") {
-            return false;
-        }
-        let public = world.flag(*row, "ispublic");
-        let featured = world.flag(*row, "isfeatured");
-        let is_own = world.owner(*row) == Some(caller.account);
-        match filter {
-            "featured" => public && featured,
-            "community" => public && !featured,
-            "self" | "selfexecutable" => is_own || is_mine(world, *row) && !public,
-            "shared" | "sharedexecutable" => !public && is_shared_with(world, *row, caller.account),
-            "executable" => public || is_own || is_mine(world, *row) || is_shared_with(world, *row, caller.account),
-            _ => true,
-        }
-    };
-    // Asked for by its id, an image of somebody else is refused, not left out.
-    if let Some(image) = turn.arguments.object("id")
+    let scope = list::scope_with(turn, filter == EVERYTHING)?;
+    let by_id = turn.arguments.object("id");
+    if let Some(image) = by_id
         && !turn.world.flag(image, "ispublic")
-        && !is_shared_with(turn.world, image, caller.account)
+        && !is_shared_with(turn.world, image, turn.caller.account)
         && !turn.may_use(image)
     {
         return Err(Refusal::permission());
     }
     let page = list::Page::read(turn)?;
-    let rows = list::unscoped(turn, kind, &|world, row| fits(world, &row));
+    let rows = list::unscoped(turn, kind, &|world, row| !world.flag(row, "hidden") && (by_id.is_some() || is_listed(turn, (row, filter), &scope)));
     Ok(page.cut(rows))
+}
+
+/// Whether a filter and whose objects are asked for let an image into a list.
+fn is_listed(turn: &Turn<'_>, (image, filter): (Handle, &str), scope: &list::Scope) -> bool {
+    let (world, caller) = (&*turn.world, &turn.caller);
+    let owner = world.owner(image);
+    let of_project = owner.is_some_and(|owner| world.link(owner, "project").is_some());
+    let in_projects = match turn.arguments.text("projectid") {
+        None => !of_project,
+        Some(list::ALL_PROJECTS) => of_project || filter == EVERYTHING,
+        Some(_) => true,
+    };
+    let accounts: &[Handle] = match scope {
+        list::Scope::Accounts(accounts) => accounts,
+        list::Scope::All { .. } | list::Scope::Domain { .. } => &[],
+    };
+    let is_mine = owner.is_some_and(|owner| accounts.contains(&owner));
+    let is_shared = accounts.iter().any(|account| is_shared_with(world, image, *account));
+    let (public, featured) = (world.flag(image, "ispublic"), world.flag(image, "isfeatured"));
+    in_projects
+        && match filter {
+            "featured" => public && featured,
+            "community" => public && !featured,
+            "self" | "selfexecutable" => (accounts.is_empty() || is_mine) && (caller.kind == RoleType::User || is_in_domain(turn, image, accounts)),
+            "shared" | "sharedexecutable" => is_shared,
+            "executable" => public || is_mine,
+            _ if caller.is_root() => true,
+            _ if turn.arguments.text("projectid").is_none() => public || world.domain_of(image).is_some_and(|of| world.is_within(of, caller.domain)),
+            _ => public || is_mine || is_shared,
+        }
+}
+
+/// Whether an image is in the domain that an admin asks for, or below it: that of the account, the one named, or his own.
+fn is_in_domain(turn: &Turn<'_>, image: Handle, accounts: &[Handle]) -> bool {
+    let named = accounts.first().and_then(|account| turn.world.link(*account, "domain")).or_else(|| turn.arguments.object("domainid"));
+    let (top, of) = (named.unwrap_or(turn.caller.domain), turn.world.domain_of(image));
+    of == Some(top) || turn.arguments.flag("isrecursive") && of.is_some_and(|of| turn.world.is_within(of, top))
 }
 
 /// Fetches a template from somewhere.
@@ -356,6 +382,21 @@ pub(super) fn register_template(turn: &mut Turn<'_>) -> Result<Outcome, Refusal>
     register(turn, "template", &fields)
 }
 
+/// The type of template that a call asks for. Some are for templates of all zones alone, most for admins alone.
+fn chosen_type(turn: &Turn<'_>, is_everywhere: bool) -> Result<Option<&'static str>, Refusal> {
+    let Some(word) = turn.arguments.text("templatetype") else { return Ok(None) };
+    let Some(known) = TEMPLATE_TYPES.into_iter().find(|known| known.eq_ignore_ascii_case(word)) else {
+        return Err(Refusal::invalid(format!("Please specify a valid templatetype: {}", TEMPLATE_TYPES.join(","))));
+    };
+    if ["SYSTEM", "BUILTIN"].contains(&known) && !is_everywhere {
+        return Err(Refusal::invalid("System and Builtin templates must be cross zone."));
+    }
+    if turn.caller.kind == RoleType::User && ![USER, "VNF"].contains(&known) {
+        return Err(Refusal::invalid(format!("The template type {known} is for admins")));
+    }
+    Ok(Some(known))
+}
+
 /// What a new template is like, as its arguments say.
 fn template_fields(turn: &Turn<'_>) -> Result<Vec<(&'static str, Datum)>, Refusal> {
     let hypervisor = turn.needed("hypervisor")?;
@@ -367,7 +408,7 @@ fn template_fields(turn: &Turn<'_>) -> Result<Vec<(&'static str, Datum)>, Refusa
     if !FORMATS.contains(&format.as_str()) {
         return Err(Refusal { masked: true, ..Refusal::failed(format!("Image format is incorrect {format}. Supported formats are {}", FORMATS.join(", "))) });
     }
-    let kind = turn.arguments.text("templatetype").filter(|_| turn.caller.is_root()).unwrap_or("USER").to_uppercase();
+    let kind = chosen_type(turn, turn.arguments.text("zoneid") == Some(ALL_ZONES))?.unwrap_or(USER);
     Ok(vec![("hypervisor", known.into()), ("format", format.into()), ("templatetype", kind.into())])
 }
 
@@ -648,6 +689,7 @@ fn as_updated(turn: &Turn<'_>, image: Handle) -> Outcome {
 /// Changes an image.
 pub(super) fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let image = turn.target("id")?;
+    let kind = chosen_type(turn, turn.world.flag(image, "crosszones"))?;
     for name in ["name", "displaytext"] {
         if let Some(text) = turn.arguments.text(name).map(str::to_owned) {
             turn.world.set(image, name, text);
@@ -661,10 +703,11 @@ pub(super) fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if let Some(os) = turn.arguments.object("ostypeid") {
         turn.world.set(image, "ostype", os);
     }
-    for name in ["templatetype", "format"] {
-        if let Some(text) = turn.arguments.text(name).filter(|_| turn.caller.is_root() || name == "format").map(str::to_uppercase) {
-            turn.world.set(image, name, text);
-        }
+    if let Some(kind) = kind {
+        turn.world.set(image, "templatetype", kind);
+    }
+    if let Some(format) = turn.arguments.text("format").map(str::to_uppercase) {
+        turn.world.set(image, "format", format);
     }
     let details = turn.arguments.records("details").next().cloned();
     if let Some(details) = details {
@@ -675,54 +718,65 @@ pub(super) fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(as_updated(turn, image))
 }
 
-/// The accounts that a call to share an image names, by their names in the owner's domain and by their projects.
-fn named_accounts(turn: &Turn<'_>, image: Handle) -> Result<Vec<Handle>, Refusal> {
+/// The accounts that a call to share an image names, by their names in the owner's domain and by their projects, each
+/// with its name. Nothing where the call names none.
+fn named_accounts(turn: &Turn<'_>, image: Handle) -> Result<Option<Vec<(String, Option<Handle>)>>, Refusal> {
     let domain = turn.world.domain_of(image);
-    let kind = turn.world.kind("account");
-    let mut found = Vec::new();
+    let mut found: Vec<(String, Option<Handle>)> = Vec::new();
     for name in turn.arguments.list("accounts") {
-        let mut known = turn.world.rows(kind).filter(|account| turn.world.link(*account, "domain") == domain);
-        let account = known
-            .find(|account| turn.world.text(*account, "name") == Some(name))
-            .ok_or_else(|| Refusal::invalid(format!("Unable to grant a launch permission to account {name}, account not found. No permissions updated")))?;
-        found.push(account);
+        found.push((name.to_owned(), domain.and_then(|domain| tenancy::any_account_named(turn.world, domain, name))));
     }
     for project in turn.arguments.objects("projectids").unwrap_or_default() {
-        found.extend(turn.world.link(*project, "projectaccount"));
+        let account = turn.world.link(*project, "projectaccount").filter(|account| turn.may_use(*account) || turn.is_member_of(*account));
+        let Some(account) = account else { return Err(Refusal::invalid(format!("The project {} is out of reach", turn.world.id(*project)))) };
+        found.push((turn.world.string(account, "name"), Some(account)));
     }
-    Ok(found)
+    Ok(Some(found).filter(|found| !found.is_empty()))
 }
 
+/// Who may use an image beside its owner. What the operation is called is looked at only where somebody is named; that
+/// somebody must be named comes after the flags are set.
 fn update_permissions(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let image = turn.target("id")?;
-    let op = turn.arguments.text("op").map(str::to_lowercase);
-    if let Some(op) = &op
-        && !["add", "remove", "reset"].contains(&op.as_str())
-    {
-        return Err(Refusal::invalid(format!(
-            "Invalid operation on accounts, the operation must be either 'add' or 'remove' in order to modify launch permissions. Given operation is: '{op}'"
-        )));
+    let wants_iso = turn.command.name.contains("Iso");
+    if wants_iso != (image.kind == turn.world.kind("iso")) {
+        return Err(Refusal::invalid(format!("Please provide a valid {}", if wants_iso { "iso" } else { "template" })));
     }
     let named = named_accounts(turn, image)?;
-    if op.is_none() && !named.is_empty() {
-        return Err(Refusal::invalid("Invalid operation on accounts, the operation must be either 'add' or 'remove'"));
+    let op = turn.arguments.text("op").map(str::to_lowercase);
+    let is_known = op.as_deref().is_some_and(|op| ["add", "remove", "reset"].contains(&op));
+    if named.is_some() && !is_known {
+        return Err(Refusal::invalid(format!(
+            "Invalid operation on accounts, the operation must be either 'add' or 'remove' in order to modify launch permissions. Given operation is: '{}'",
+            op.as_deref().unwrap_or("null")
+        )));
     }
-    let is_admin = turn.caller.kind != RoleType::User;
     for name in ["ispublic", "isfeatured", "isextractable"] {
-        if let Some(flag) = turn.arguments.truth(name).filter(|_| is_admin || name != "isextractable") {
+        if let Some(flag) = turn.arguments.truth(name) {
             turn.world.set(image, name, flag);
         }
     }
     let mut shared = turn.world.links(image, "sharedwith").to_vec();
-    match op.as_deref() {
-        Some("add") => shared.extend(named.into_iter().filter(|account| !is_shared_with(turn.world, image, *account))),
-        Some("remove") => shared.retain(|account| !named.contains(account)),
-        Some(_) => {
+    match (op.as_deref(), named) {
+        (Some(op @ ("add" | "remove")), None) => return Err(Refusal::invalid(format!("Operation {op} requires accounts or projectIds to be passed in"))),
+        (Some("add"), Some(named)) => {
+            for (name, account) in named {
+                let account = account.ok_or_else(|| {
+                    Refusal::invalid(format!("Unable to grant a launch permission to account {name}, account not found. No permissions updated"))
+                })?;
+                // Those who give it have it anyway.
+                if account != turn.caller.account && !is_shared_with(turn.world, image, account) {
+                    shared.push(account);
+                }
+            }
+        }
+        (Some("remove"), Some(named)) => shared.retain(|account| !named.iter().any(|(_, named)| *named == Some(*account))),
+        (Some("reset"), _) => {
             shared.clear();
             turn.world.set(image, "ispublic", false);
             turn.world.set(image, "isfeatured", false);
         }
-        None => {}
+        _ => {}
     }
     turn.world.set(image, "sharedwith", Datum::Links(shared.into()));
     Ok(Outcome::Success)

@@ -20,6 +20,7 @@ mod cidr;
 mod domain;
 mod drs;
 mod extension;
+pub(crate) mod factor;
 mod gpu;
 mod guard;
 mod guest_os;
@@ -86,7 +87,7 @@ pub(crate) use self::{
     systemvm::staff,
     project::expire_invitation,
     schedule::{first_due, keep_time},
-    tenancy::account_named,
+    tenancy::{account_named, any_account_named, check_domain, user_named},
     vm::{expunge_due, instance_name, power_off},
 };
 
@@ -232,6 +233,7 @@ const TABLES: &[Tables] = &[
     domain::TABLES,
     drs::TABLES,
     extension::TABLES,
+    factor::TABLES,
     gpu::TABLES,
     guard::TABLES,
     guest_os::TABLES,

@@ -17,6 +17,7 @@ use super::{
     tenancy,
 };
 use crate::{
+    collation::is_same,
     jobs::Chore,
     kind::{CREATED, Constant, ID, Noun, Shown, TAGS, Viewer, always, computed, linked, own, own_or, several},
     list::{self, Page, Scope},
@@ -389,8 +390,7 @@ fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
             .ok_or_else(|| Refusal::invalid("User doesn't belong to the specified account or domain"))?;
     }
     let is_taken = |row: Handle| {
-        turn.world.text(row, "name").is_some_and(|known| known.eq_ignore_ascii_case(&name))
-            && turn.world.link(row, "domain") == turn.world.link(owner, "domain")
+        turn.world.text(row, "name").is_some_and(|known| is_same(known, &name)) && turn.world.link(row, "domain") == turn.world.link(owner, "domain")
     };
     if turn.world.rows(turn.world.kind("project")).any(is_taken) {
         return Err(Refusal::invalid(format!("Project with name {name} already exists in domain id={}", turn.world.id(turn.caller.domain))));
@@ -554,7 +554,7 @@ fn list_members(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let world = &*turn.world;
     let fits = |row: &Handle| {
         let named = world.link(*row, "member").and_then(|member| world.text(member, "name"));
-        account.is_none_or(|account| named.is_some_and(|named| named.eq_ignore_ascii_case(account)))
+        account.is_none_or(|account| named.is_some_and(|named| is_same(named, account)))
             && role.is_none_or(|role| world.text(*row, "role").is_some_and(|known| known.eq_ignore_ascii_case(role)))
             && user.is_none_or(|user| world.link(*row, "user") == Some(user))
     };

@@ -174,7 +174,7 @@ fn chosen_comment(turn: &Turn<'_>) -> Result<Handle, Refusal> {
     let found = parse_id(&id).and_then(|id| turn.world.by_id(id)).filter(|row| row.kind == turn.world.kind("annotation"));
     let Some(found) = found else { return Err(Refusal::invalid(format!("Annotation does not exist: {id}"))) };
     let may = turn.caller.is_root() || turn.world.link(found, "user") == Some(turn.caller.user);
-    if may { Ok(found) } else { Err(Refusal::forbidden("Only administrators or entity owner users can delete annotations, cannot remove annotation")) }
+    if may { Ok(found) } else { Err(Refusal::internal("a comment is removed by the one who wrote it, or by root")) }
 }
 
 fn remove_comment(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

@@ -12,6 +12,7 @@ use super::Tables;
 use crate::{
     arguments::Entry,
     cloud,
+    collation::is_same,
     kind::{Constant, ID, Noun, Shown, computed, linked, own, own_or},
     list::{self, Page},
     refusal::Refusal,
@@ -140,7 +141,7 @@ fn check_caller(turn: &Turn<'_>) -> Result<(), Refusal> {
 
 /// A role with this name and type.
 fn with_name(world: &World, name: &str, kind: Option<&str>) -> Option<Handle> {
-    let fits = |role: &Handle| world.text(*role, "name").is_some_and(|known| known.eq_ignore_ascii_case(name));
+    let fits = |role: &Handle| world.text(*role, "name").is_some_and(|known| is_same(known, name));
     world.rows(world.kind("role")).filter(fits).find(|role| kind.is_none_or(|kind| world.text(*role, "type") == Some(kind)))
 }
 

@@ -9,6 +9,7 @@ use crate::{
         ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed,
         flag, linked, own, own_or,
     },
+    list,
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_MEDIUM, WORK_SHORT},
     world::{Datum, Handle, World},
@@ -120,6 +121,7 @@ pub(crate) const VM_SNAPSHOT_NOUN: Noun = Noun {
 /// The commands of snapshots.
 pub(super) const TABLES: Tables = Tables {
     handlers: &[
+        ("listSnapshots", list_taken),
         ("createSnapshot", create),
         ("listSnapshotPolicies", list_policies),
         ("archiveSnapshot", archive),
@@ -134,8 +136,31 @@ pub(super) const TABLES: Tables = Tables {
         ("deleteVMSnapshot", delete_of_vm),
         ("revertToVMSnapshot", revert_vm),
     ],
-    filters: &[("vmsnapshot", "vmsnapshotids", |turn, row| turn.arguments.objects("vmsnapshotids").is_some_and(|ids| ids.contains(&row)))],
+    filters: &[
+        ("vmsnapshot", "vmsnapshotids", |turn, row| turn.arguments.objects("vmsnapshotids").is_some_and(|ids| ids.contains(&row))),
+        ("snapshot", "snapshottype", |turn, row| is_of_sort(turn, row, "snapshottype")),
+        // How often they are taken is asked for only of one volume, and only where nobody asks for a sort.
+        ("snapshot", "intervaltype", |turn, row| {
+            turn.arguments.object("volumeid").is_none() || turn.arguments.text("snapshottype").is_some() || is_of_sort(turn, row, "intervaltype")
+        }),
+    ],
 };
+
+/// Whether a snapshot is of the sort that an argument asks for: taken by hand, at an interval, or at any.
+fn is_of_sort(turn: &Turn<'_>, snapshot: Handle, parameter: &str) -> bool {
+    let wanted = turn.arguments.text(parameter).unwrap_or_default();
+    let sort = turn.world.text(snapshot, "intervaltype").unwrap_or("MANUAL");
+    sort.eq_ignore_ascii_case(wanted) || wanted.eq_ignore_ascii_case("RECURRING") && sort != "MANUAL"
+}
+
+/// Lists snapshots. Unlike other lists it refuses who names another's volume.
+fn list_taken(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    if turn.arguments.object("volumeid").is_some_and(|volume| turn.world.is_alive(volume) && !turn.may_use(volume)) {
+        return Err(Refusal::permission());
+    }
+    let kind = turn.world.kind("snapshot");
+    list::list(turn, kind)
+}
 
 fn compact_stamp(world: &World) -> String {
     world.timestamp().chars().filter(char::is_ascii_digit).take(14).collect()
@@ -359,7 +384,7 @@ fn list_policies(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         }
     }
     let kind = turn.world.kind("snapshotpolicy");
-    crate::list::list(turn, kind)
+    list::list(turn, kind)
 }
 
 fn update_policy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

@@ -53,17 +53,25 @@ fn owner_of(turn: &Turn<'_>, holder: Handle) -> Option<Handle> {
     turn.world.owner(holder).or_else(|| turn.world.link(holder, "projectaccount"))
 }
 
+/// Refuses something whose tags are not the caller's to change.
+fn check_owner(turn: &Turn<'_>, target: Handle) -> Result<(), Refusal> {
+    if turn.may_use(owner_of(turn, target).unwrap_or(target)) { Ok(()) } else { Err(Refusal::permission()) }
+}
+
+/// What the call names, each with its id as it was given; nothing where there is no such object.
+fn named(turn: &Turn<'_>) -> Result<Vec<(String, Option<Handle>)>, Refusal> {
+    let (_, kind) = tagged(&turn.needed("resourcetype")?)?;
+    let kind = turn.world.known_kind(kind);
+    let find = |id: &str| parse_id(id).and_then(|id| turn.world.by_id(id)).filter(|target| Some(target.kind) == kind);
+    Ok(turn.arguments.list("resourceids").into_iter().map(|id| (id.to_owned(), find(id))).collect())
+}
+
 fn targets(turn: &Turn<'_>) -> Result<Vec<Handle>, Refusal> {
     let word = turn.needed("resourcetype")?;
-    let (_, kind) = tagged(&word)?;
-    let kind = turn.world.known_kind(kind);
     let mut found = Vec::new();
-    for id in turn.arguments.list("resourceids") {
-        let target = parse_id(id).and_then(|id| turn.world.by_id(id)).filter(|target| Some(target.kind) == kind);
+    for (id, target) in named(turn)? {
         let target = target.ok_or_else(|| Refusal::invalid(format!("Unable to find resource by id {id} and type {word}")))?;
-        if !turn.may_use(owner_of(turn, target).unwrap_or(target)) {
-            return Err(Refusal::permission());
-        }
+        check_owner(turn, target)?;
         found.push(target);
     }
     Ok(found)
@@ -110,25 +118,29 @@ fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }))
 }
 
+/// Tags are looked for, not what bears them: where there are none, nobody asks whose the object is.
 fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     turn.needed("resourcetype")?;
     Ok(job(move |turn| {
-        let targets = targets(turn)?;
         let records: Vec<_> = turn.arguments.records("tags").cloned().collect();
-        let mut removed = 0;
-        for target in targets {
-            let Some(tags) = turn.world.tags.get_mut(&target) else { continue };
-            let is = |given: Option<&String>, known: &str| given.is_none_or(|given| given.eq_ignore_ascii_case(known));
-            let hit = |tag: &Tag| {
-                let is_meant =
-                    |record: &crate::arguments::Entry| record.contains_key("key") && is(record.get("key"), &tag.key) && is(record.get("value"), &tag.value);
-                records.is_empty() || records.iter().any(is_meant)
-            };
-            let before = tags.len();
-            tags.retain(|tag| !hit(tag));
-            removed += before - tags.len();
+        let is = |given: Option<&String>, known: &str| given.is_none_or(|given| given.eq_ignore_ascii_case(known));
+        let hit = |tag: &Tag| {
+            let is_meant =
+                |record: &crate::arguments::Entry| record.contains_key("key") && is(record.get("key"), &tag.key) && is(record.get("value"), &tag.value);
+            records.is_empty() || records.iter().any(is_meant)
+        };
+        let mut holders: Vec<Handle> = named(turn)?.into_iter().filter_map(|(_, target)| target).collect();
+        holders.retain(|holder| turn.world.tags.get(holder).is_some_and(|tags| tags.iter().any(hit)));
+        if holders.is_empty() {
+            return Err(Refusal::failed("Failed to delete tags"));
         }
-        if removed > 0 { Ok(Outcome::Success) } else { Err(Refusal::failed("Failed to delete tags")) }
+        holders.iter().try_for_each(|holder| check_owner(turn, *holder))?;
+        for holder in holders {
+            if let Some(tags) = turn.world.tags.get_mut(&holder) {
+                tags.retain(|tag| !hit(tag));
+            }
+        }
+        Ok(Outcome::Success)
     }))
 }
 

@@ -6,6 +6,7 @@ use cloudstack_api::catalog::RoleType;
 
 use crate::{
     auth, cloud,
+    collation::is_same,
     kind::Shown,
     refusal::Refusal,
     turn::{Turn, role_type},
@@ -31,6 +32,14 @@ pub(super) fn setting<'a>(turn: &'a Turn<'_>, name: &str) -> Option<&'a str> {
     row.and_then(|row| turn.world.text(row, "value")).or_else(|| turn.server.options.setting(name))
 }
 
+/// The value of a setting in a domain: as it is set there, else for the whole cloud. Nothing where nobody set it and it
+/// is as in a new installation.
+pub(super) fn setting_in<'w>(world: &'w World, name: &str, domain: Option<Handle>) -> Option<&'w str> {
+    let setting = world.find("configuration", "name", name)?;
+    let scoped = domain.and_then(|domain| world.tree(setting, "scoped")?.get(world.id(domain))?.as_str());
+    scoped.or_else(|| world.text(setting, "value"))
+}
+
 /// Whether a caller is an admin of some sort.
 pub(super) fn is_admin(turn: &Turn<'_>) -> bool {
     turn.caller.kind != RoleType::User
@@ -45,7 +54,7 @@ pub(super) fn check_details(turn: &Turn<'_>) -> Result<(), Refusal> {
 }
 
 /// Refuses domains of others: users have their own one, admins everything below theirs.
-pub(super) fn check_domain(turn: &Turn<'_>, domain: Handle) -> Result<(), Refusal> {
+pub(crate) fn check_domain(turn: &Turn<'_>, domain: Handle) -> Result<(), Refusal> {
     let caller = &turn.caller;
     let reach = match caller.kind {
         RoleType::Admin => true,
@@ -55,16 +64,26 @@ pub(super) fn check_domain(turn: &Turn<'_>, domain: Handle) -> Result<(), Refusa
     if reach { Ok(()) } else { Err(Refusal::permission()) }
 }
 
-/// The account with this name in a domain, leaving out those behind projects. Names are the same in any case.
+/// The accounts with this name in a domain, those behind projects among them. Names are the same as the database
+/// compares them.
+fn accounts_named<'w>(world: &'w World, domain: Handle, name: &'w str) -> impl Iterator<Item = Handle> + 'w {
+    world.referring("account", "domain", domain).filter(move |row| world.text(*row, "name").is_some_and(|known| is_same(known, name)))
+}
+
+/// The account with this name in a domain, be it one of people or behind a project.
+pub(crate) fn any_account_named(world: &World, domain: Handle, name: &str) -> Option<Handle> {
+    accounts_named(world, domain, name).next()
+}
+
+/// The account of people with this name in a domain.
 pub(crate) fn account_named(world: &World, domain: Handle, name: &str) -> Option<Handle> {
-    let mut accounts = world.referring("account", "domain", domain).filter(|row| world.link(*row, "project").is_none());
-    accounts.find(|row| world.text(*row, "name").is_some_and(|known| known.eq_ignore_ascii_case(name)))
+    accounts_named(world, domain, name).find(|row| world.link(*row, "project").is_none())
 }
 
 /// The user with this name in a domain.
-pub(super) fn user_named(world: &World, domain: Handle, name: &str) -> Option<Handle> {
+pub(crate) fn user_named(world: &World, domain: Handle, name: &str) -> Option<Handle> {
     let mut users = world.rows(world.kind("user")).filter(|user| world.domain_of(*user) == Some(domain));
-    users.find(|user| world.text(*user, "username").is_some_and(|known| known.eq_ignore_ascii_case(name)))
+    users.find(|user| world.text(*user, "username").is_some_and(|known| is_same(known, name)))
 }
 
 /// How far a type of role reaches: the lower, the further.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Tables, account, tenancy};
+use super::{Tables, account, factor, tenancy};
 use crate::{
     auth,
     kind::{CREATED, Constant, ID, Noun, Shown, always, computed, flag, linked, own, own_or},
@@ -12,17 +12,6 @@ use crate::{
     world::{Datum, Handle, World},
 };
 use cloudstack_api::catalog::RoleType;
-
-/// The setting that allows a second factor, and the one that wants it of everybody.
-const SECOND_FACTOR: &str = "enable.user.2fa";
-const SECOND_FACTOR_WANTED: &str = "mandate.user.2fa";
-/// The providers of second factors; the first is the usual one.
-const PROVIDERS: &[&str] = &["totp", "staticpin"];
-/// The letters of a key for codes that change with time, and how many such a key has.
-const KEY_LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-const KEY_LENGTH: usize = 32;
-/// The numbers that a fixed code lies between.
-const PIN: std::ops::Range<u32> = 100_000..1_000_000;
 
 /// A user.
 pub(crate) const USER_NOUN: Noun = Noun {
@@ -56,7 +45,7 @@ pub(crate) const USER_NOUN: Noun = Noun {
         }),
         flag("isdefault"),
         flag("is2faenabled"),
-        flag("is2famandated"),
+        computed("is2famandated", factor::show_mandated),
         own_or("apikeyaccess", Constant::Text("INHERIT")).root(),
         super::remark::ICON_MEMBER,
     ],
@@ -76,7 +65,6 @@ pub(super) const TABLES: Tables = Tables {
         ("getUser", get),
         ("registerUserKeys", register_keys),
         ("getUserKeys", get_keys),
-        ("setupUserTwoFactorAuthentication", set_up_factor),
     ],
     filters: &[("user", "accounttype", |turn, user| {
         turn.world.link(user, "account").map(|account| turn.world.number(account, "accounttype")) == turn.arguments.number("accounttype")
@@ -271,11 +259,14 @@ pub(super) fn put_access(turn: &mut Turn<'_>, holder: Handle) {
     }
 }
 
-/// Whether a user may call with keys: as is said of him, else as is said of his account, else he may.
+/// The setting that says whether people may call with keys of whom nothing is said.
+const KEY_ACCESS: &str = "api.key.access";
+
+/// Whether a user may call with keys: as is said of him, else of his account, else of his domain.
 pub(crate) fn may_call_with_keys(world: &World, user: Handle) -> bool {
     let holders = [Some(user), world.owner(user)];
     let said = holders.into_iter().flatten().filter_map(|holder| world.text(holder, "apikeyaccess")).find(|word| *word != "INHERIT");
-    said.is_none_or(|word| word == "ENABLED")
+    said.map_or_else(|| tenancy::setting_in(world, KEY_ACCESS, world.domain_of(user)) != Some("false"), |word| word == "ENABLED")
 }
 
 fn move_user(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -399,34 +390,4 @@ fn get_keys(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }
     shown.insert("apikeyaccess".to_owned(), json!(may_call_with_keys(turn.world, user)));
     Ok(Outcome::Shown("userkeys".to_owned(), serde_json::Value::Object(shown).to_string()))
-}
-
-fn set_up_factor(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let object = turn.command.reply.object.clone().unwrap_or_else(|| "setup2fa".to_owned());
-    if turn.arguments.truth("enable") == Some(false) {
-        let user = turn.arguments.object("userid").unwrap_or(turn.caller.user);
-        if !turn.may_use(user) {
-            return Err(Refusal::permission());
-        }
-        turn.world.set(user, "is2faenabled", false);
-        ["factor", "factorkey"].into_iter().for_each(|name| turn.world.unset(user, name));
-        return Ok(Outcome::Shown(object, json!({"id": turn.world.id(user), "username": turn.world.text(user, "username")}).to_string()));
-    }
-    let is_on = |name: &str| tenancy::setting(turn, name) == Some("true");
-    if !is_on(SECOND_FACTOR) && !is_on(SECOND_FACTOR_WANTED) {
-        return Err(Refusal::internal("2FA is not enabled for this domain or at global level"));
-    }
-    let provider = turn.arguments.text("provider").unwrap_or(PROVIDERS.first().copied().unwrap_or_default()).to_ascii_lowercase();
-    if !PROVIDERS.contains(&provider.as_str()) {
-        return Err(Refusal::internal(format!("Failed to find two factor authentication provider by the name: {provider}.")));
-    }
-    let code = match provider.as_str() {
-        "staticpin" => turn.world.random.u32(PIN).to_string(),
-        _ => (0..KEY_LENGTH).filter_map(|_| KEY_LETTERS.get(turn.world.random.usize(..KEY_LETTERS.len())).copied().map(char::from)).collect(),
-    };
-    let user = turn.caller.user;
-    turn.world.set(user, "factor", provider);
-    turn.world.set(user, "factorkey", code.as_str());
-    turn.world.set(user, "is2faenabled", true);
-    Ok(Outcome::Shown(object, json!({"id": turn.world.id(user), "username": turn.world.text(user, "username"), "secretcode": code}).to_string()))
 }

@@ -710,7 +710,9 @@ fn begin(world: &mut World, vm: Handle, from: &str, state: &'static str) {
 
 fn start(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("id")?;
+    let is_off = turn.world.owner(vm).is_some_and(|owner| turn.world.text(owner, "state") == Some("disabled"));
     let check = match turn.world.text(vm, "state") {
+        _ if is_off => Err(Refusal::forbidden(format!("The owner of {} is disabled", said(turn.world, vm)))),
         Some("Running") => {
             let (id, name) = (turn.world.id(vm), turn.world.string(vm, "displayname"));
             Err(Refusal::invalid(format!("The virtual machine {id} ({name}) is already running")))

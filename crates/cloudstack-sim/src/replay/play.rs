@@ -155,6 +155,12 @@ impl Replayer {
         }
     }
 
+    /// The cloud that is played on, to go on with where the recordings end.
+    #[must_use]
+    pub fn cloud(&self) -> Cloud {
+        self.cloud.clone()
+    }
+
     /// Plays one scenario.
     pub fn play(&mut self, recording: &Recording) -> Vec<Verdict> {
         self.restarted = false;

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "figures are for people who run the tests with their output")]
 
 mod catalog;
+mod factors;
 mod front;
 mod keep;
 mod life;

@@ -155,3 +155,72 @@ fn keys_of_those_who_are_locked_out_open_nothing() {
     job(&cloud, "admin", "disableAccount", &[("account", "qa"), ("domainid", &acme), ("lock", "true")]);
     assert_eq!(refused(&cloud, "qa", "listZones", &[]).0, 401);
 }
+
+#[test]
+fn an_account_is_looked_for_before_anybody_asks_whose_it_is() {
+    let cloud = fresh();
+    let (acme, globex) = (domain(&cloud, "acme"), domain(&cloud, "globex"));
+    let own = |who: &str, arguments: &[(&str, &str)]| refused(&cloud, who, "createSSHKeyPair", &[&[("name", "k")], arguments].concat()).0;
+    assert_eq!(own("dev", &[("account", "nobody"), ("domainid", &acme)]), 431);
+    assert_eq!(own("dev", &[("account", "qa")]), 431, "without its domain");
+    assert_eq!(own("dev", &[("account", "qa"), ("domainid", &acme)]), 531);
+    assert_eq!(refused(&cloud, "dev", "listVolumes", &[("account", "nobody")]).0, 431);
+    assert_eq!(refused(&cloud, "dev", "listVolumes", &[("account", "nobody"), ("domainid", &globex)]).0, 531, "the domain comes first");
+    ok(&cloud, "acme-admin", "listVolumes", &[("account", "DEV"), ("domainid", &acme)]);
+}
+
+/// A machine of `dev` in a project.
+fn machine_in(cloud: &Cloud, project: &str) -> String {
+    let zone = id_of(cloud, "dev", "listZones", &[]);
+    let template = id_of(cloud, "dev", "listTemplates", &[("templatefilter", "featured")]);
+    let offering = id_of(cloud, "dev", "listServiceOfferings", &[("issystem", "false")]);
+    let arguments = [("zoneid", zone.as_str()), ("serviceofferingid", &offering), ("templateid", &template), ("projectid", project)];
+    let ended = job(cloud, "dev", "deployVirtualMachine", &arguments);
+    ended["jobresult"]["virtualmachine"]["id"].as_str().unwrap_or_else(|| panic!("{ended}")).to_owned()
+}
+
+#[test]
+fn nothing_starts_in_a_suspended_project_and_its_manager_sends_people_away() {
+    let cloud = fresh();
+    let apollo = project(&cloud);
+    let vm = machine_in(&cloud, &apollo);
+    job(&cloud, "dev", "suspendProject", &[("id", &apollo)]);
+    assert_eq!(refused(&cloud, "dev", "startVirtualMachine", &[("id", &vm)]).0, 530);
+    job(&cloud, "dev", "activateProject", &[("id", &apollo)]);
+    let user = id_of(&cloud, "admin", "listUsers", &[("listall", "true"), ("username", "support-user")]);
+    assert_eq!(job(&cloud, "dev", "addUserToProject", &[("projectid", &apollo), ("username", "support-user")])["jobstatus"], 1);
+    assert_eq!(job(&cloud, "dev", "deleteUserFromProject", &[("projectid", &apollo), ("userid", &user)])["jobstatus"], 1);
+}
+
+#[test]
+fn a_domain_says_who_may_call_with_keys_where_nobody_said_it_of_them() {
+    let cloud = fresh();
+    let acme = domain(&cloud, "acme");
+    let user = id_of(&cloud, "admin", "listUsers", &[("listall", "true"), ("username", "dev")]);
+    ok(&cloud, "admin", "updateConfiguration", &[("name", "api.key.access"), ("value", "false"), ("domainid", &acme)]);
+    assert_eq!(call(&cloud, "dev", "listZones", &[]).0, 401);
+    ok(&cloud, "globex-user", "listZones", &[]);
+    ok(&cloud, "admin", "updateUser", &[("id", &user), ("apikeyaccess", "enabled")]);
+    ok(&cloud, "dev", "listZones", &[]);
+}
+
+#[test]
+fn a_filter_says_which_templates_are_listed_and_an_id_asks_past_it() {
+    let cloud = fresh();
+    let os = id_of(&cloud, "dev", "listOsTypes", &[]);
+    let zone = id_of(&cloud, "dev", "listZones", &[]);
+    let arguments = [("name", "mine"), ("format", "VHD"), ("hypervisor", "Simulator"), ("ostypeid", &os), ("zoneid", &zone), ("url", "http://192.0.2.1/a.vhd")];
+    let made = ok(&cloud, "dev", "registerTemplate", &arguments);
+    let id = made["template"][0]["id"].as_str().unwrap().to_owned();
+    let has = |who: &str, arguments: &[(&str, &str)]| names(&ok(&cloud, who, "listTemplates", arguments), "template").contains(&"mine".to_owned());
+    assert!(has("dev", &[("templatefilter", "self")]) && !has("dev", &[("templatefilter", "featured")]));
+    assert!(has("dev", &[("templatefilter", "featured"), ("id", &id)]));
+    assert!(!has("acme-admin", &[("templatefilter", "self"), ("listall", "true")]), "the argument `listall` says nothing here");
+    assert!(has("acme-admin", &[("templatefilter", "all")]));
+    assert_eq!(refused(&cloud, "dev", "listTemplates", &[("templatefilter", "all")]).0, 431);
+    ok(&cloud, "dev", "updateTemplatePermissions", &[("id", &id), ("op", "add"), ("accounts", "qa")]);
+    assert!(has("qa", &[("templatefilter", "shared")]) && !has("qa", &[("templatefilter", "executable")]));
+    assert_eq!(refused(&cloud, "dev", "updateTemplatePermissions", &[("id", &id), ("op", "add")]).0, 431);
+    assert_eq!(refused(&cloud, "dev", "updateIsoPermissions", &[("id", &id), ("ispublic", "true")]).0, 431);
+    assert_eq!(refused(&cloud, "dev", "updateTemplate", &[("id", &id), ("templatetype", "ROUTING")]).0, 431);
+}

@@ -109,3 +109,49 @@ async fn a_project_has_an_owner_and_members_and_machines_of_its_own() {
     assert_eq!(lab.done(who, "deleteProject", &[("id", &id(&project))]).await["success"], true);
     lab.clear(&tenant).await;
 }
+
+#[tokio::test]
+async fn an_account_that_is_not_there_is_told_before_anybody_asks_whose_it_is() {
+    let lab = lab();
+    let (one, other) = (lab.tenant("named").await, lab.tenant("stranger").await);
+    let nobody = lab.name("nobody");
+    let make = [("name", "k"), ("account", nobody.as_str()), ("domainid", one.domain.as_str())];
+    assert_eq!(lab.refused(&one.keys, "createSSHKeyPair", &make).await, (431, Some(4350)));
+    assert_eq!(lab.refused(&one.keys, "createSSHKeyPair", &[("name", "k"), ("account", &one.account)]).await, (431, Some(4350)));
+    assert_eq!(lab.refused(&one.keys, "listVirtualMachines", &[("account", &nobody)]).await, (431, Some(4350)));
+    assert_eq!(lab.refused(&one.keys, "listVirtualMachines", &[("account", &nobody), ("domainid", &other.domain)]).await, (531, Some(4365)));
+    let machines = lab.list(&lab.root, "listVirtualMachines", &[("account", &one.account.to_uppercase()), ("domainid", &one.domain)], "virtualmachine").await;
+    assert_eq!(machines.len(), 0, "names are the same in any case");
+    lab.clear(&one).await;
+    lab.clear(&other).await;
+}
+
+#[tokio::test]
+async fn the_rules_of_a_role_are_read_in_their_order() {
+    let lab = lab();
+    let tenant = lab.tenant("order").await;
+    let (root, name) = (&lab.root, lab.name("Ordered"));
+    let rules = [
+        ("name", name.as_str()),
+        ("type", "User"),
+        ("rules[0].rule", "listZones"),
+        ("rules[0].permission", "allow"),
+        ("rules[1].rule", "list*"),
+        ("rules[1].permission", "deny"),
+        ("rules[2].rule", "listVolumes"),
+        ("rules[2].permission", "allow"),
+    ];
+    let role = id(&lab.object(root, "importRole", &rules, "role").await);
+    lab.refused(root, "importRole", &rules).await;
+    let caller = lab.user(&tenant.domain, &lab.name("ordered"), &name).await;
+    assert!(!lab.list(&caller, "listZones", &[], "zone").await.is_empty());
+    assert_eq!(lab.refused(&caller, "listVolumes", &[]).await.0, 432);
+    let mut order: Vec<String> = lab.list(root, "listRolePermissions", &[("roleid", &role)], "rolepermission").await.iter().map(id).collect();
+    order.reverse();
+    assert_eq!(lab.good(root, "updateRolePermission", &[("roleid", &role), ("ruleorder", &order.join(","))]).await["success"], true);
+    assert_eq!(lab.list(&caller, "listVolumes", &[], "volume").await.len(), 0);
+    assert_eq!(lab.refused(&caller, "listZones", &[]).await.0, 432);
+    lab.refused(root, "updateRolePermission", &[("roleid", &role), ("ruleorder", order.first().unwrap())]).await;
+    lab.clear(&tenant).await;
+    assert_eq!(lab.good(root, "deleteRole", &[("id", &role)]).await["success"], true);
+}
