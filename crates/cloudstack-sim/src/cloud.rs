@@ -193,6 +193,11 @@ impl Cloud {
         world.settle(&self.inner.server);
     }
 
+    /// How many jobs are at work.
+    pub(crate) fn jobs_at_work(&self) -> usize {
+        self.lock().jobs_at_work()
+    }
+
     /// Stops the server and starts it again: jobs at work are cut off without a result, sessions are gone.
     pub fn restart(&self) {
         // Nothing can be wrong with a restart but the file that keeps it, and that is told at the next call.
@@ -405,8 +410,7 @@ impl Session<'_> {
             return (envelope, Err(refusal));
         }
         if let Err(refusal) = nouns::project::check_context(self.world, &caller, name, self.pairs) {
-            let envelope = if refusal.code == ROLE_DENIES { "errorresponse".to_owned() } else { envelope };
-            return (envelope, Err(refusal));
+            return (refused(name, envelope, &refusal), Err(refusal));
         }
         if session.is_none()
             && let Err(refusal) = auth::check_signature(self.world, &caller, credentials)
@@ -414,15 +418,16 @@ impl Session<'_> {
             return (envelope, Err(refusal));
         }
         let is_root = caller.is_root();
-        // Of all commands seen, one refuses under another name than it answers with.
-        let envelope = |is_refused: bool| if is_refused && name == "updateImageStore" { name.to_owned() } else { envelope.clone() };
         let result = self.execute(command, caller).map_err(|mut refusal| {
             if refusal.masked && !is_root {
                 MASKED.clone_into(&mut refusal.text);
             }
             refusal
         });
-        (envelope(result.is_err()), result)
+        match result {
+            Ok(body) => (envelope, Ok(body)),
+            Err(refusal) => (refused(name, envelope, &refusal), Err(refusal)),
+        }
     }
 
     fn execute(&mut self, command: Arc<Command>, caller: Caller) -> Result<Option<String>, Refusal> {
@@ -430,7 +435,7 @@ impl Session<'_> {
         if let Some(refusal) = self.world.troubles.fails_call(&command.name) {
             return Err(refusal);
         }
-        if demands::is_empty(&command.name, &|name| self.pairs.iter().any(|(given, _)| given.eq_ignore_ascii_case(name))) {
+        if demands::check_early(&command.name, &|name| self.pairs.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)))? {
             return Ok(None);
         }
         if !self.world.prepared.contains(&command.name) {
@@ -459,6 +464,15 @@ impl Session<'_> {
         };
         Ok(Some(turn.body(&outcome)))
     }
+}
+
+/// The envelope of a refusal: the one of the answer, but for two commands, and for what is not there for the caller.
+fn refused(command: &str, envelope: String, refusal: &Refusal) -> String {
+    const OTHERWISE: [(&str, &str); 2] = [("updateImageStore", "updateImageStore"), ("configureSimulator", "configuresimulatorresponse")];
+    if refusal.code == ROLE_DENIES {
+        return "errorresponse".to_owned();
+    }
+    OTHERWISE.iter().find(|(known, _)| *known == command).map_or(envelope, |(_, other)| (*other).to_owned())
 }
 
 /// The world as it is before anybody called.

@@ -24,6 +24,13 @@ struct Demand {
     text: &'static str,
 }
 
+impl Demand {
+    /// How a value that does not meet it is refused.
+    fn refusal(self, value: &str) -> Refusal {
+        Refusal { code: self.status, inner: self.inner, ..Refusal::invalid(self.text.replace("{}", value)) }
+    }
+}
+
 /// What is held against a demand.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Held<'a> {
@@ -46,13 +53,21 @@ fn demands(command: &str) -> impl Iterator<Item = Demand> {
     })
 }
 
-/// Whether a call gets an empty answer before its parameters are looked at.
-pub(crate) fn is_empty(command: &str, given: &dyn Fn(&str) -> bool) -> bool {
-    let mut early = demands(command).filter(|demand| demand.status == EMPTY);
-    early.any(|demand| match demand.words.split_once(' ') {
-        Some(("any", names)) => !names.split(' ').any(given),
-        _ => true,
-    })
+/// Whether a call gets an empty answer before its parameters are looked at; some are refused then, without an envelope.
+pub(crate) fn check_early(command: &str, given: &dyn Fn(&str) -> bool) -> Result<bool, Refusal> {
+    for demand in demands(command) {
+        let is_met = match demand.words.split_once(' ') {
+            Some(("any", names)) => names.split(' ').any(given),
+            _ => false,
+        };
+        match (demand.status, demand.inner) {
+            _ if is_met => {}
+            (EMPTY, _) => return Ok(true),
+            (_, None) if demand.words.starts_with("any ") => return Err(demand.refusal("")),
+            _ => {}
+        }
+    }
+    Ok(false)
 }
 
 /// Refuses what does not meet a demand. Values of parameters that the release does not know are not looked at.
@@ -60,8 +75,7 @@ pub(crate) fn check(command: &Command, held: Held<'_>) -> Result<(), Refusal> {
     let speaks_of = |words: &str| words.split(' ').nth(1).is_none_or(|name| words.starts_with("any ") || command.parameter(name).is_some());
     for demand in demands(&command.name).filter(|demand| demand.status != EMPTY && speaks_of(demand.words)) {
         if let Err(value) = meets(demand.words, held) {
-            let text = demand.text.replace("{}", &value);
-            return Err(Refusal { code: demand.status, inner: demand.inner, ..Refusal::invalid(text) });
+            return Err(demand.refusal(&value));
         }
     }
     Ok(())
@@ -114,9 +128,10 @@ mod tests {
 
     #[test]
     fn commands_without_their_object_answer_with_nothing() {
-        assert!(is_empty("suspendProject", &|_| false));
-        assert!(!is_empty("suspendProject", &|name| name == "id"));
-        assert!(!is_empty("listZones", &|_| false));
+        assert_eq!(check_early("suspendProject", &|_| false), Ok(true));
+        assert_eq!(check_early("suspendProject", &|name| name == "id"), Ok(false));
+        assert_eq!(check_early("listZones", &|_| false), Ok(false));
+        assert_eq!(check_early("forgotPassword", &|_| false).unwrap_err().code, 531);
     }
 
     #[test]

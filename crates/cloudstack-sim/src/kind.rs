@@ -289,6 +289,10 @@ impl Kind {
         let view = fields.iter().map(|field| {
             let name = key(&field.name);
             let from = match field.name.as_str() {
+                // Where ids are numbers, they are the server's own.
+                "id" if matches!(field.kind.as_str(), "long" | "integer") => {
+                    PreparedFrom::Plain(From::Computed(|_, row, _| i64::try_from(World::internal_number(row)).ok().map(Shown::Number)))
+                }
                 "id" => PreparedFrom::Plain(From::Id),
                 // Devices have their ids under names of their own.
                 name if !has("id") && DEVICE_IDS.contains(&name) => PreparedFrom::Plain(From::Id),

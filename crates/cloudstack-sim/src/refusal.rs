@@ -30,12 +30,26 @@ pub(crate) struct Refusal {
     pub(crate) foreign: bool,
     /// Whether people other than root read a generic text instead.
     pub(crate) masked: bool,
-    /// The id and description of an object left behind.
-    pub(crate) leftover: Option<(String, &'static str)>,
+    /// An object left behind.
+    pub(crate) leftover: Option<Leftover>,
     /// Whether it comes before any job: servers refuse arguments and strangers then, and whatever keeps them from
     /// finding out whose object it is.
     pub(crate) at_once: bool,
 }
+
+/// An object that a refused call left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Leftover {
+    /// Its id.
+    pub(crate) id: String,
+    /// What it is.
+    pub(crate) description: &'static str,
+    /// Whether the server tells the version of its own record of it, as older releases do.
+    pub(crate) is_versioned: bool,
+}
+
+/// That version.
+const RECORD_VERSION: i64 = -7_514_266_713_085_362_352;
 
 impl Refusal {
     fn new(code: u16, inner: Option<u32>, text: impl Into<String>) -> Self {
@@ -138,10 +152,14 @@ impl Refusal {
         json.open();
         json.key("uuidList");
         json.open_array();
-        if let Some((id, description)) = &self.leftover {
+        if let Some(leftover) = &self.leftover {
             json.open();
-            json.member("uuid", id);
-            json.member("description", description);
+            if leftover.is_versioned {
+                json.key("serialVersionUID");
+                json.number(RECORD_VERSION);
+            }
+            json.member("uuid", &leftover.id);
+            json.member("description", leftover.description);
             json.close();
         }
         json.close_array();

@@ -347,7 +347,7 @@ impl Turn<'_> {
             for row in rows {
                 json.open();
                 if is_measured {
-                    for (name, value) in crate::nouns::metrics::of_row(self.world, *row) {
+                    for (name, value) in crate::nouns::metrics::of_row(self.world, *row, self.viewer()) {
                         json.key(&name);
                         json.value(&value);
                     }

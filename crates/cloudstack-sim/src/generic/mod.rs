@@ -158,6 +158,11 @@ fn take(turn: &mut Turn<'_>, kind: Option<KindId>, named: Vec<Handle>) -> Result
             return Err(Refusal::invalid(format!("Cannot remove {resource} {}, it is used by a {user}", turn.world.id(*target))));
         }
     }
+    // Where ids are any text, a server says that it knows of nothing by it.
+    let is_text = turn.command.parameter("id").is_some_and(|parameter| parameter.required && parameter.kind == ParameterType::String);
+    if targets.is_empty() && is_text {
+        return Ok(Outcome::Flat(json!({"success": false, "displaytext": "there is no record with this id"}).to_string()));
+    }
     // What an object was taken off is shown where the answer speaks of that.
     let told = turn.world.kind_of_entity(subject::kind_name(&turn.command.shape));
     let shown = targets
@@ -198,9 +203,10 @@ fn make(turn: &mut Turn<'_>, kind: KindId, about: Option<Handle>) -> Result<Outc
     if turn.command.is_list() { Ok(Outcome::List(vec![made], 1)) } else { Ok(finished(turn, made)) }
 }
 
-/// Commands that make something tell its id at once when they start a job.
+/// Commands that make something tell its id at once when they start a job, but for those whose jobs are known to work on nothing.
 fn finished(turn: &Turn<'_>, made: Handle) -> Outcome {
-    if turn.command.is_async { turn.making(made, crate::turn::WORK_SHORT, move |_| Ok(Outcome::Object(made))) } else { Outcome::Object(made) }
+    let works_on_nothing = crate::instance::seen(&turn.command.name).is_some_and(|instance| instance.kind.is_none());
+    if turn.command.is_async && !works_on_nothing { turn.making(made, crate::turn::WORK_SHORT, move |_| Ok(Outcome::Object(made))) } else { Outcome::Object(made) }
 }
 
 /// Refuses a name that another object of the kind has, of the same owner and in the same place.

@@ -278,7 +278,7 @@ fn change_state(turn: &mut Turn<'_>, account: Handle, state: &str) -> Result<Out
     Ok(Outcome::Object(account))
 }
 
-/// Sets the state of an account. Machines of a disabled one stop.
+/// Sets the state of an account. Machines and routers of a disabled one stop.
 pub(super) fn set_state(world: &mut World, account: Handle, state: &str) {
     // A disabled account is not locked: it cannot do less than nothing.
     if state == "locked" && world.text(account, "state") == Some("disabled") {
@@ -288,6 +288,8 @@ pub(super) fn set_state(world: &mut World, account: Handle, state: &str) {
     if state == "disabled" {
         let machines: Vec<Handle> = world.owned(world.kind("virtualmachine"), account).collect();
         machines.into_iter().for_each(|vm| super::vm::power_off(world, vm));
+        let routers: Vec<Handle> = world.owned(world.kind("router"), account).collect();
+        routers.into_iter().for_each(|router| super::systemvm::halt(world, router));
     }
 }
 

@@ -70,17 +70,16 @@ pub(super) fn disk(world: &mut World, owner: Handle, name: &str, (zone, bytes): 
 /// Starts a machine where a host has room; whether one had.
 pub(super) fn start(world: &mut World, vm: Handle) -> bool {
     let Some(host) = super::place::choose_host(world, world.link(vm, "zone")) else { return false };
-    let since = i64::try_from(world.now.as_secs()).unwrap_or_default();
     let stamp = world.timestamp();
-    let told: [(&str, Datum); 6] = [
+    let told: [(&str, Datum); 5] = [
         ("state", "Running".into()),
         ("host", host.into()),
         ("wasstarted", true.into()),
         ("wasplaced", true.into()),
-        ("upsince", since.into()),
         ("lastupdated", stamp.into()),
     ];
     told.into_iter().for_each(|(name, datum)| world.set(vm, name, datum));
+    super::pulse::begin(world, vm);
     for nic in super::vm::nic_rows(world, vm).to_vec() {
         world.unset(nic, "released");
         if let Some(network) = world.link(nic, "network") {

@@ -16,6 +16,12 @@ use crate::{
 const MIB: i64 = 1 << 20;
 /// The type of the capacity of GPUs.
 const GPU: i64 = 19;
+/// The type of the capacity of stores of objects.
+const OBJECTS: i64 = 20;
+/// The types that are known only once the server has counted; the others follow from what hosts and stores say.
+const COUNTED: [i64; 4] = [3, 4, 5, 7];
+/// The field of a zone that says when somebody let its capacities be counted.
+const COUNTED_AT: &str = "countedat";
 /// The types that tell beside what is used what is given out.
 const GIVEN_OUT: [i64; 3] = [0, 1, 90];
 /// The types that zones alone have.
@@ -92,12 +98,30 @@ fn of_place(world: &World, place: Handle) -> Vec<Capacity> {
             Capacity { kind: 4, word: "VIRTUAL_NETWORK_PUBLIC_IP", used: taken, total: public },
             Capacity { kind: 6, word: "SECONDARY_STORAGE", used: 0, total: 0 },
             Capacity { kind: 7, word: "VLAN", used: 0, total: super::wiring::vlans_of_zone(world, place) },
-            Capacity { kind: 20, word: "OBJECT_STORAGE", used: 0, total: 0 },
+            Capacity { kind: OBJECTS, word: "OBJECT_STORAGE", used: 0, total: 0 },
         ]);
     }
     rows.sort_by_key(|row| row.kind);
     rows.retain(|row| row.total > 0 || TOLD_ALWAYS.contains(&row.kind) && (word == "zone" || !OF_ZONES.contains(&row.kind)));
+    let is_counted = is_counted(world, place);
+    rows.retain(|row| is_counted || !COUNTED.contains(&row.kind));
+    // Stores of objects are no capacity in older releases.
+    rows.retain(|row| !world.is_old || row.kind != OBJECTS);
     rows
+}
+
+/// Whether the server went through its capacities since a place is there.
+fn is_counted(world: &World, place: Handle) -> bool {
+    let zone = world.link(place, "zone").unwrap_or(place);
+    let asked = u64::try_from(world.number(zone, COUNTED_AT)).ok().filter(|asked| *asked > 0);
+    super::pulse::CAPACITIES.last(world).max(asked).is_some_and(|counted| counted >= world.created(place))
+}
+
+/// Goes through the capacities of all zones now, and not only when it is time.
+pub(crate) fn count_now(world: &mut World) {
+    let now = i64::try_from(world.now.as_secs()).unwrap_or_default();
+    let zones: Vec<Handle> = world.rows(world.kind("zone")).collect();
+    zones.into_iter().for_each(|zone| world.set(zone, COUNTED_AT, now));
 }
 
 fn private_addresses(world: &World, place: Handle, word: &str) -> i64 {
@@ -138,13 +162,16 @@ fn list_capacity(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if by_usage && turn.arguments.object("clusterid").is_some() {
         return Err(Refusal::invalid("Currently clusterId param is not supported"));
     }
+    if turn.arguments.flag("fetchlatest") {
+        count_now(turn.world);
+    }
     let wanted = turn.arguments.number("type");
     let tag = turn.arguments.text("tag").map(str::to_owned);
     let world = &*turn.world;
     let mut rows: Vec<(Handle, Capacity)> = Vec::new();
     for (at, place) in places(turn, by_usage).into_iter().enumerate() {
         // Stores of objects are told only where there are some, and GPUs once.
-        let is_told = |row: &Capacity| row.kind != 20 && (row.kind != GPU || at == 0 && !by_usage && wanted.is_none_or(|wanted| wanted == GPU));
+        let is_told = |row: &Capacity| row.kind != OBJECTS && (row.kind != GPU || at == 0 && !by_usage && wanted.is_none_or(|wanted| wanted == GPU));
         let kept = of_place(world, place).into_iter().filter(is_told).filter(|row| wanted.is_none_or(|wanted| wanted == row.kind));
         rows.extend(kept.map(|row| (place, row)));
     }

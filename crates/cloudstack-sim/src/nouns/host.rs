@@ -147,13 +147,29 @@ fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if let Some(category) = turn.arguments.object("oscategoryid") {
         turn.world.set(host, "oscategory", category);
     }
-    if turn.arguments.text("annotation").is_some() {
-        let stamp = turn.world.timestamp();
-        let user = turn.world.string(turn.caller.user, "username");
-        turn.world.set(host, "lastannotated", stamp);
-        turn.world.set(host, "username", user);
+    if let Some(text) = turn.arguments.text("annotation").map(str::to_owned) {
+        annotate(turn, host, &text);
     }
     Ok(Outcome::Object(host))
+}
+
+/// Notes a remark on a host, which only admins see among the remarks.
+fn annotate(turn: &mut Turn<'_>, host: Handle, text: &str) {
+    let stamp = turn.world.timestamp();
+    let (user, name) = (turn.caller.user, turn.world.string(host, "name"));
+    let username = turn.world.string(user, "username");
+    turn.world.set(host, "lastannotated", stamp);
+    turn.world.set(host, "username", username);
+    let fields: [(&str, Datum); 6] = [
+        ("entitytype", "HOST".into()),
+        ("entity", host.into()),
+        ("entityname", name.into()),
+        ("annotation", text.into()),
+        ("user", user.into()),
+        ("adminsonly", true.into()),
+    ];
+    let kind = turn.world.kind("annotation");
+    turn.world.insert(kind, None, &fields);
 }
 
 fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

@@ -63,6 +63,8 @@ const NOT_UPDATED: [&str; 21] = [
 ];
 /// The filters that lists take.
 const FILTERS: &[&str] = &["featured", "self", "selfexecutable", "shared", "sharedexecutable", "executable", "community", "all"];
+/// The filters that leave out what is not there yet.
+const READY_ONLY: [&str; 4] = ["featured", "selfexecutable", "sharedexecutable", "community"];
 /// The hypervisors that texts name.
 const HYPERVISORS: &str = "XenServer, KVM, VMware, Hyperv, VirtualBox, Parralels, BareMetal, Simulator, Ovm, Ovm3, LXC, Custom, External, Any";
 
@@ -140,7 +142,7 @@ pub(crate) const ISO_NOUN: Noun = Noun {
         own("name"),
         own("displaytext"),
         flag("ispublic"),
-        CREATED,
+        computed("created", since),
         flag("isready"),
         flag("passwordenabled"),
         always("format", Constant::Text("ISO")),
@@ -246,6 +248,12 @@ fn in_zone(turn: &Turn<'_>, image: Handle) -> bool {
     turn.world.link(image, "zone").is_none_or(|zone| list::argument_is(turn, "zoneid", Some(zone)))
 }
 
+/// When somebody brought an ISO here; those that come with the server tell nothing.
+fn since(world: &World, image: Handle, _: Viewer) -> Option<Shown> {
+    let created = std::time::Duration::from_secs(world.created(image));
+    (!world.flag(image, "isbundled")).then(|| Shown::Text(cloudstack_api::clock::timestamp(created)))
+}
+
 /// Whether a viewer sees how an image came here: root admins and its owner do.
 fn is_insider(world: &World, image: Handle, viewer: Viewer) -> bool {
     viewer.root || viewer.account.is_some() && world.owner(image) == viewer.account
@@ -302,11 +310,7 @@ pub(super) fn list_templates(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 }
 
 fn list_isos(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    let default = if turn.arguments.flag("listall") && turn.caller.is_root() { EVERYTHING } else { "selfexecutable" };
-    let filter = turn.arguments.text("isofilter").unwrap_or(default).to_owned();
-    if filter == "all" && !turn.caller.is_root() {
-        return Err(Refusal::invalid("Filter all can be specified by admin only"));
-    }
+    let filter = turn.arguments.text("isofilter").unwrap_or("selfexecutable").to_owned();
     list_images(turn, "iso", &filter)
 }
 
@@ -352,6 +356,7 @@ fn is_listed(turn: &Turn<'_>, (image, filter): (Handle, &str), scope: &list::Sco
     let is_shared = accounts.iter().any(|account| is_shared_with(world, image, *account));
     let (public, featured) = (world.flag(image, "ispublic"), world.flag(image, "isfeatured"));
     in_projects
+        && (world.flag(image, "isready") || !READY_ONLY.contains(&filter))
         && match filter {
             "featured" => public && featured,
             "community" => public && !featured,

@@ -40,6 +40,7 @@ mod place;
 mod plan;
 pub(crate) mod project;
 mod protocol;
+mod pulse;
 mod quota;
 mod recipe;
 mod record;
@@ -422,7 +423,7 @@ pub(crate) mod seeding {
         address, domain, network, project,
         user::{self, NewUser},
     };
-    pub(crate) use super::{network::attach, record::alert, setting::SETTINGS, systemvm::make as system_vm, volume::place};
+    pub(crate) use super::{capacity::count_now, network::attach, record::alert, setting::SETTINGS, systemvm::make as system_vm, volume::place};
     use crate::{
         cloud::Identity,
         world::{Handle, World},

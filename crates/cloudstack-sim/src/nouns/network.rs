@@ -157,10 +157,24 @@ fn services(world: &World, network: Handle, _: Viewer) -> Option<Shown> {
         let provider = service.pointer("/provider/0/name").and_then(Value::as_str).unwrap_or_default();
         let rows = || CAPABILITIES.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('\t')?.split_once('\t'));
         let found = rows().find(|(known, _)| *known == provider).or_else(|| rows().next());
-        let can: Value = found.and_then(|(_, can)| serde_json::from_str(can).ok()).unwrap_or_else(|| json!([]));
+        let mut can: Vec<Value> = found.and_then(|(_, can)| serde_json::from_str(can).ok()).unwrap_or_default();
+        if world.is_old {
+            forget_encryption(&mut can);
+        }
         json!({"name": name, "provider": [{"name": provider}], "capability": can})
     });
     Some(Shown::Raw(Value::Array(shown.collect()).to_string()))
+}
+
+/// Older releases cannot end encrypted connections at a load balancer.
+fn forget_encryption(can: &mut Vec<Value>) {
+    const ENCRYPTION: (&str, &str) = ("SslTermination", ", ssl");
+    can.retain(|one| one.get("name").and_then(Value::as_str) != Some(ENCRYPTION.0));
+    for value in can.iter_mut().filter_map(|one| one.get_mut("value")) {
+        if let Some(text) = value.as_str().and_then(|text| text.strip_suffix(ENCRYPTION.1)) {
+            *value = text.into();
+        }
+    }
 }
 
 /// The commands and filters of networks.
@@ -386,6 +400,7 @@ fn next_vlan(world: &mut World, network: Handle) -> Option<u64> {
 /// Brings a network up: a VLAN, a router and a public address to go out by.
 pub(crate) fn implement(world: &mut World, network: Handle) {
     if matches!(world.text(network, "state"), Some("Implemented" | "Setup")) {
+        keep_routed(world, network);
         return;
     }
     world.set(network, "state", "Implemented");
@@ -393,12 +408,29 @@ pub(crate) fn implement(world: &mut World, network: Handle) {
         world.set(network, "vlan", vlan.to_string());
         world.set(network, "broadcasturi", format!("vlan://{vlan}"));
     }
+    deploy_router(world, network);
+}
+
+/// Starts the routers of a network that machines start in, or deploys one if somebody destroyed them.
+fn keep_routed(world: &mut World, network: Handle) {
+    let routers: Vec<Handle> = world.referring("router", "network", network).collect();
+    if routers.is_empty() {
+        deploy_router(world, network);
+    }
+    for router in routers.into_iter().filter(|router| world.text(*router, "state") == Some("Stopped")).collect::<Vec<_>>() {
+        // Where no host takes it, its network goes without.
+        drop(super::systemvm::put_on_host(world, router));
+    }
+}
+
+/// Gives a network that is no tier of a VPC a router and an address to go out by.
+fn deploy_router(world: &mut World, network: Handle) {
     let Some(owner) = world.owner(network) else { return };
     if world.text(network, "type") != Some("Isolated") || world.link(network, "vpc").is_some() {
         return;
     }
-    let has_source = world.referring("ipaddress", "network", network).any(|address| world.flag(address, "issourcenat"));
-    let public = if has_source { None } else { super::address::allocate_source(world, owner, ("network", network)) };
+    let source = world.referring("ipaddress", "network", network).find(|address| world.flag(*address, "issourcenat"));
+    let public = source.or_else(|| super::address::allocate_source(world, owner, ("network", network)));
     let zone = world.link(network, "zone");
     let number = world.next("instance", 1);
     let mut fields: Vec<(&str, Datum)> = vec![
@@ -794,9 +826,11 @@ fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 fn restart(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let network = turn.target("id")?;
     Ok(turn.job(network, WORK_LONG, move |turn| {
-        if turn.world.text(network, "state") == Some("Allocated") {
-            implement(turn.world, network);
+        if turn.arguments.flag("cleanup") && turn.world.link(network, "vpc").is_none() {
+            let routers: Vec<Handle> = turn.world.referring("router", "network", network).collect();
+            routers.into_iter().for_each(|router| turn.world.remove(router));
         }
+        implement(turn.world, network);
         Ok(Outcome::Success)
     }))
 }

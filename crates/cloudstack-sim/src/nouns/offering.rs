@@ -680,6 +680,12 @@ fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         tags,
     ];
     puts.into_iter().for_each(|put| recipe::apply(turn, offering, put));
+    // Tags that are given without a word are taken away.
+    for name in ["tags", "storagetags", "hosttags"] {
+        if turn.arguments.given(name) == Some("") {
+            turn.world.unset(offering, name);
+        }
+    }
     for (argument, field) in [("zoneid", "zones"), ("domainid", "domains")] {
         limit_to(turn, offering, (argument, field))?;
     }

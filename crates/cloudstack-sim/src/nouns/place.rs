@@ -361,10 +361,10 @@ pub(crate) fn host_beside(world: &World, from: Option<Handle>) -> Option<Handle>
     usable_hosts(world, None).into_iter().find(|host| Some(*host) != from && world.link(*host, "cluster") == cluster)
 }
 
-/// A host for a new machine of a zone: one after the other.
+/// A host of a zone for a system VM, a router or a machine that a service makes: one after the other.
 pub(crate) fn choose_host(world: &mut World, zone: Option<Handle>) -> Option<Handle> {
     let hosts = usable_hosts(world, zone);
-    let turn = usize::try_from(world.next("host", 0)).unwrap_or(0);
+    let turn = usize::try_from(world.next("host of a service", 0)).unwrap_or(0);
     turn.checked_rem(hosts.len()).and_then(|at| hosts.get(at)).copied()
 }
 

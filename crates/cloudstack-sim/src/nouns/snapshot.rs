@@ -377,11 +377,9 @@ fn create_policy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 }
 
 fn list_policies(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
-    if turn.world.is_old && turn.arguments.object("volumeid").is_none() && turn.arguments.object("id").is_none() && turn.arguments.plain().next().is_some() {
-        let asks = turn.arguments.flag("listall");
-        if asks {
-            return Err(Refusal::invalid("Unable to find a volume with id null"));
-        }
+    // Older releases list by volume or by id only.
+    if turn.world.is_old && turn.arguments.object("volumeid").is_none() && turn.arguments.object("id").is_none() {
+        return Err(Refusal::invalid("Unable to find a volume with id null"));
     }
     let kind = turn.world.kind("snapshotpolicy");
     list::list(turn, kind)

@@ -309,12 +309,6 @@ pub(super) fn dismiss(world: &mut World, vm: Handle) {
     }
 }
 
-/// Stops a system VM.
-pub(super) fn halt(world: &mut World, vm: Handle) {
-    world.set(vm, "state", "Stopped");
-    world.unset(vm, "host");
-}
-
 fn template(world: &World) -> Option<Handle> {
     world.find("template", "name", "SystemVM Template (simulator)")
 }
@@ -400,16 +394,19 @@ fn nics(world: &World, router: Handle, viewer: Viewer) -> Option<Shown> {
     Some(Shown::Raw(Value::Array(shown).to_string()))
 }
 
-/// What the checks of a router found. Simulated hosts cannot run them.
-fn checks(world: &World, router: Handle) -> Value {
-    let stamp = cloudstack_api::clock::timestamp(Duration::from_secs(world.created(router)));
+/// What the checks of a router found, if a server has asked it since it came up. Simulated hosts cannot run them.
+fn checks(world: &World, router: Handle) -> Vec<Value> {
+    let by_itself = super::pulse::CHECKS.last(world).filter(|asked| *asked >= world.created(router));
+    let on_demand = u64::try_from(world.number(router, "checkedat")).ok().filter(|asked| *asked > 0);
+    let Some(asked) = by_itself.max(on_demand) else { return Vec::new() };
+    let stamp = cloudstack_api::clock::timestamp(Duration::from_secs(asked));
     let found = CHECKS.iter().map(|(name, status)| {
         json!({
             "checkname": name, "checktype": "basic", "success": false, "status": status, "lastupdated": stamp,
             "details": "the host does not know the command that runs the checks",
         })
     });
-    Value::Array(found.collect())
+    found.collect()
 }
 
 fn list_routers(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -421,7 +418,7 @@ fn list_routers(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         json.open();
         turn.world.render_members(*router, turn.viewer(), &[], &mut json);
         json.key("healthcheckresults");
-        json.value(&checks(turn.world, *router));
+        json.value(&Value::Array(checks(turn.world, *router)));
         json.close();
     }
     Ok(Outcome::Rendered(json.into_text(), *count))
@@ -432,7 +429,15 @@ fn health(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if turn.world.text(router, "state") != Some("Running") {
         return Err(Refusal::internal(format!("Router health checks are only available for running routers, not for {}", turn.world.id(router))));
     }
-    let shown = json!({"routerid": turn.world.id(router), "healthchecks": checks(turn.world, router)});
+    if turn.arguments.flag("performfreshchecks") {
+        let now = i64::try_from(turn.world.now.as_secs()).unwrap_or_default();
+        turn.world.set(router, "checkedat", now);
+    }
+    let found = checks(turn.world, router);
+    if found.is_empty() {
+        return Err(Refusal::failed("Failed to get health check results: nothing was found out about this router yet"));
+    }
+    let shown = json!({"routerid": turn.world.id(router), "healthchecks": found});
     Ok(Outcome::Shown("routerhealthchecks".to_owned(), shown.to_string()))
 }
 
@@ -440,12 +445,14 @@ fn state(world: &World, vm: Handle) -> String {
     world.text(vm, "state").unwrap_or("Running").to_owned()
 }
 
-fn put_on_host(world: &mut World, vm: Handle) -> Result<(), Refusal> {
+/// Lets a system VM or a router run.
+pub(super) fn put_on_host(world: &mut World, vm: Handle) -> Result<(), Refusal> {
     let Some(host) = super::place::choose_host(world, world.link(vm, "zone")) else {
         return Err(Refusal::failed(format!("Unable to start {} due to insufficient capacity", world.string(vm, "name"))));
     };
     world.set(vm, "host", host);
     world.set(vm, "state", "Running");
+    super::pulse::begin(world, vm);
     Ok(())
 }
 
@@ -465,6 +472,13 @@ fn stop(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         halt(turn.world, vm);
         Ok(Outcome::Object(vm))
     }))
+}
+
+/// Stops a system VM or a router.
+pub(super) fn halt(world: &mut World, vm: Handle) {
+    super::pulse::end(world, vm);
+    world.set(vm, "state", "Stopped");
+    world.unset(vm, "host");
 }
 
 fn reboot(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

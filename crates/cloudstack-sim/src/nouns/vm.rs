@@ -14,13 +14,11 @@ use crate::{
         Viewer, always, computed, field, flag, linked, own, own_or,
     },
     list,
-    refusal::Refusal,
+    refusal::{Leftover, Refusal},
     turn::{Outcome, Turn, WORK_LONG, WORK_MEDIUM, WORK_SHORT},
     world::{Content, Datum, Handle, World},
 };
 
-/// How long a machine runs before its statistics are there.
-const STATISTICS_SECONDS: u64 = 45;
 /// Details that only root admins see and set.
 const DENIED_DETAILS: [&str; 4] = ["rootdisksize", "cpuOvercommitRatio", "memoryOvercommitRatio", "Message.ReservedCapacityFreed.Flag"];
 /// States in which a machine can be worked on.
@@ -82,16 +80,16 @@ const VIEW: &[Member] = &[
     own("cpunumber"),
     own("cpuspeed"),
     own("memory"),
-    computed("cpuused", |world, vm, _| running(world, vm, Shown::Text("10%".to_owned()))),
-    computed("networkkbsread", |world, vm, _| running(world, vm, Shown::Number(32_768))),
-    computed("networkkbswrite", |world, vm, _| running(world, vm, Shown::Number(16_384))),
-    computed("diskkbsread", |world, vm, _| running(world, vm, Shown::Number(0))),
-    computed("diskkbswrite", |world, vm, _| running(world, vm, Shown::Number(0))),
-    computed("memorykbs", |world, vm, _| running(world, vm, Shown::Number(0))),
-    computed("memoryintfreekbs", |world, vm, _| running(world, vm, Shown::Number(0))),
-    computed("memorytargetkbs", |world, vm, _| running(world, vm, Shown::Number(0))),
-    computed("diskioread", |world, vm, _| running(world, vm, Shown::Number(0))),
-    computed("diskiowrite", |world, vm, _| running(world, vm, Shown::Number(0))),
+    computed("cpuused", |world, vm, _| measured(world, vm, Shown::Text("10%".to_owned()))),
+    computed("networkkbsread", |world, vm, _| measured(world, vm, Shown::Number(32_768))),
+    computed("networkkbswrite", |world, vm, _| measured(world, vm, Shown::Number(16_384))),
+    computed("diskkbsread", |world, vm, _| measured(world, vm, Shown::Number(0))),
+    computed("diskkbswrite", |world, vm, _| measured(world, vm, Shown::Number(0))),
+    computed("memorykbs", |world, vm, _| measured(world, vm, Shown::Number(0))),
+    computed("memoryintfreekbs", |world, vm, _| measured(world, vm, Shown::Number(0))),
+    computed("memorytargetkbs", |world, vm, _| measured(world, vm, Shown::Number(0))),
+    computed("diskioread", |world, vm, _| measured(world, vm, Shown::Number(0))),
+    computed("diskiowrite", |world, vm, _| measured(world, vm, Shown::Number(0))),
     linked("guestosid", "ostype", "id"),
     computed("bootmode", |world, vm, _| boot(world, vm).map(|(_, mode)| Shown::Text(mode))),
     computed("boottype", |world, vm, _| boot(world, vm).map(|(kind, _)| Shown::Text(kind.to_owned()))),
@@ -198,13 +196,9 @@ pub(super) const TABLES: Tables = Tables {
     ],
 };
 
-fn running(world: &World, vm: Handle, shown: Shown) -> Option<Shown> {
-    if !matches!(world.text(vm, "state"), Some("Running" | "Stopping")) {
-        return None;
-    }
-    // Statistics are gathered once a minute: a machine that has just come up has none.
-    let since = u64::try_from(world.number(vm, "upsince")).unwrap_or_default();
-    (world.now.as_secs() >= since + STATISTICS_SECONDS).then_some(shown)
+/// What was measured of a machine: it stays when the machine stops.
+fn measured(world: &World, vm: Handle, shown: Shown) -> Option<Shown> {
+    super::pulse::is_sampled(world, vm).then_some(shown)
 }
 
 fn host_link(world: &World, vm: Handle, name: &str) -> Option<Handle> {
@@ -531,7 +525,8 @@ fn left_in_error(turn: &mut Turn<'_>, vm: Handle, template: Handle, networks: &[
     super::network::attach_all(turn, vm, networks);
     expunge_later(turn, vm);
     let (id, template) = (turn.world.id(vm), turn.world.id(template));
-    Refusal { leftover: Some((id, "virtualmachineid")), ..Refusal::internal(format!("template {template} has not been completely downloaded to zone")) }
+    let leftover = Leftover { id, description: "virtualmachineid", is_versioned: turn.world.is_old };
+    Refusal { leftover: Some(leftover), ..Refusal::internal(format!("template {template} has not been completely downloaded to zone")) }
 }
 
 /// Whether a name is free in networks. Machines in error keep theirs until they are expunged.
@@ -623,8 +618,7 @@ fn power_on(turn: &mut Turn<'_>, vm: Handle, first: bool) -> Result<(), Refusal>
     turn.world.set(vm, "state", "Running");
     turn.world.set(vm, "host", host);
     turn.world.set(vm, "wasstarted", true);
-    let since = i64::try_from(turn.world.now.as_secs()).unwrap_or_default();
-    turn.world.set(vm, "upsince", since);
+    super::pulse::begin(turn.world, vm);
     turn.world.set(vm, "wasplaced", true);
     let factor = turn.world.link(host, "cluster").and_then(|cluster| turn.world.text(cluster, "overcommit")).map(str::to_owned);
     if let Some(factor) = factor {
@@ -745,6 +739,7 @@ fn stop(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 /// Stops a machine if it runs.
 pub(crate) fn power_off(world: &mut World, vm: Handle) {
     if matches!(world.text(vm, "state"), Some("Running" | "Stopping" | "Starting")) {
+        super::pulse::end(world, vm);
         world.set(vm, "state", "Stopped");
         world.unset(vm, "host");
         world.set(vm, "wasstopped", true);
@@ -806,6 +801,7 @@ fn destroy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         let was = turn.world.string(vm, "state");
         power_off(turn.world, vm);
         if was != "Destroyed" {
+            super::pulse::forget(turn.world, vm);
             turn.world.set(vm, "state", "Destroyed");
             touch(turn.world, vm);
         }

@@ -235,7 +235,8 @@ fn asked_cidr(turn: &Turn<'_>, offering: Handle) -> Result<String, Refusal> {
 
 /// Gives a VPC its router and the address by which it goes out.
 fn start(world: &mut World, vpc: Handle, owner: Handle) {
-    let public = super::address::allocate_source(world, owner, ("vpc", vpc));
+    let source = world.referring("ipaddress", "vpc", vpc).find(|address| world.flag(*address, "issourcenat"));
+    let public = source.or_else(|| super::address::allocate_source(world, owner, ("vpc", vpc)));
     let zone = world.link(vpc, "zone");
     let number = world.next("instance", 1);
     let mut fields: Vec<(&str, Datum)> = vec![
@@ -283,7 +284,14 @@ fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 fn restart(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vpc = turn.target("id")?;
-    Ok(turn.job(vpc, WORK_MEDIUM, |_| Ok(Outcome::Success)))
+    Ok(turn.job(vpc, WORK_MEDIUM, move |turn| {
+        if let Some(owner) = turn.world.owner(vpc).filter(|_| turn.arguments.flag("cleanup")) {
+            let routers: Vec<Handle> = turn.world.referring("router", "vpc", vpc).collect();
+            routers.into_iter().for_each(|router| turn.world.remove(router));
+            start(turn.world, vpc, owner);
+        }
+        Ok(Outcome::Success)
+    }))
 }
 
 fn migrate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

@@ -15,6 +15,8 @@ use crate::cloud::{Cloud, Method, WireAnswer, WireRequest};
 const WRONG_SECRET: &str = "-wrong-secret";
 /// Who calls with a session.
 const SESSION: &str = "session";
+/// What the note says of a call whose command was spelled in another case than its signature.
+const RESPELLED: &str = "signature is case-blind";
 /// The scenario in which some signatures are wrong on purpose.
 const WRONG_SIGNATURES: &str = "wire";
 
@@ -47,7 +49,10 @@ impl Callers {
         // An answer under `null` says that the server saw no command: its name was spelled in another case.
         let is_unseen = matches!(&exchange.body, Body::Json(body) if body.get("null").is_some());
         let name = if is_unseen { "COMMAND" } else { "command" };
-        pairs.push((name.to_owned(), exchange.command.clone()));
+        // The note says that the command itself was spelled in another case, which the signature does not tell.
+        let is_respelled = exchange.note.contains(RESPELLED);
+        let command = if is_respelled { exchange.command.to_ascii_lowercase() } else { exchange.command.clone() };
+        pairs.push((name.to_owned(), command));
         let caller = exchange.caller.as_deref();
         if caller == Some(SESSION) {
             return spelled(exchange.method, &pairs, self.cookies.clone());

@@ -48,12 +48,12 @@ const BEGIN_BEFORE: Duration = Duration::from_secs(600);
 const BEGIN_DEFAULT: Duration = Duration::from_secs(1_795_363_200);
 /// How far time moves at every exchange.
 const STEP: Duration = Duration::from_millis(10);
-/// How far time moves after a job for which nobody waits.
+/// How far time moves at most after a job for which nobody waits.
 const SETTLE: Duration = Duration::from_secs(4);
-/// How far time moves between two polls of a job that ended in the recording.
-const POLL: Duration = Duration::from_secs(1);
-/// How often such a job is polled.
-const POLLS_MAX: usize = 120;
+/// How far time moves between two looks at a job that ended in the recording.
+const POLL: Duration = Duration::from_millis(250);
+/// How often such a job is looked at.
+const POLLS_MAX: usize = 480;
 /// How often a call that was refused for its number is repeated.
 const REPETITIONS_MAX: usize = 40;
 /// The HTTP status of such a refusal.
@@ -118,20 +118,26 @@ pub struct Replayer {
     callers: Callers,
     ids: Ids,
     now: Duration,
+    /// The latest time of which the recordings told so far.
+    reached: Duration,
     restarted: bool,
 }
 
 impl Replayer {
-    /// A world as the recordings start from, a little before the first time in `recordings`.
+    /// A world as the recordings start from: when the recorded server started, or else a little before the first time in
+    /// `recordings`.
     #[must_use]
     pub fn new(release: Release, recordings: &[Recording]) -> Self {
-        let first = recordings.iter().flat_map(|recording| &recording.exchanges).filter_map(|exchange| exchange.at).min();
+        let exchanges = || recordings.iter().flat_map(|recording| &recording.exchanges);
+        let first = exchanges().filter_map(|exchange| exchange.at).min();
+        let start = exchanges().filter_map(|exchange| exchange.server_start).min();
         let begin = first.map_or(BEGIN_DEFAULT, |first| Duration::from_secs(first).saturating_sub(BEGIN_BEFORE));
+        let begin = start.map_or(begin, Duration::from_secs);
         let tuning = Tuning { expunge_delay_seconds: EXPUNGE_DELAY_SECONDS, ..Tuning::default() };
         let options =
             WorldOptions { release, seed: SEED, vms: 0, clock: TimeMode::Explicit, plugins: Plugins::Loaded, scene: Scene::Bare, settings: SETTINGS, tuning };
         let cloud = Cloud::new(options, Arc::new(Catalog::embedded(release)), Arc::new(Begin(begin)));
-        Self { callers: Callers::new(&cloud), cloud, ids: Ids::default(), now: begin, restarted: false }
+        Self { callers: Callers::new(&cloud), cloud, ids: Ids::default(), now: begin, reached: begin, restarted: false }
     }
 
     /// Learns ids that existed before the first exchange, as a folder's `ids.json` names them under `before`.
@@ -177,12 +183,20 @@ impl Replayer {
             self.callers.learn(exchange, &answer, &mut self.ids);
             let waited: HashSet<&str> = polls_left.iter().copied().collect();
             if started_job(exchange).is_some_and(|job| !waited.contains(job.as_str())) {
-                self.advance(SETTLE);
+                self.rest();
             }
             verdicts.push(Verdict { scenario: recording.scenario.clone(), n: exchange.n, command: exchange.command.clone(), differences });
         }
-        self.advance(SETTLE);
+        self.rest();
         verdicts
+    }
+
+    /// Lets time move until nothing is at work any more, but not far.
+    fn rest(&mut self) {
+        let end = self.now + SETTLE;
+        while self.cloud.jobs_at_work() > 0 && self.now < end {
+            self.advance(POLL);
+        }
     }
 
     /// Settings that people changed between two scenarios.
@@ -198,7 +212,10 @@ impl Replayer {
             self.restarted = true;
             self.cloud.restart();
         }
-        let due = exchange.at.map(Duration::from_secs).map_or(Duration::ZERO, |at| at.saturating_sub(self.now));
+        self.reached = self.reached.max(exchange.at.map(Duration::from_secs).unwrap_or_default());
+        // Jobs take their own time here: that they had ended by then counts for the calls that follow.
+        let is_poll = polled(exchange).is_some();
+        let due = if is_poll { Duration::ZERO } else { self.reached.saturating_sub(self.now) };
         self.advance(due.max(STEP));
         if let Some(trouble) = injected::before(scenario, exchange.n) {
             // A trouble of the replayer's own making is one that every cloud knows.

@@ -32,6 +32,11 @@ const ORDER: [&str; 20] = [
     "throttling",
 ];
 
+/// The milliseconds of a second.
+const MILLISECONDS: u64 = 1_000;
+/// Members that tell when something happened.
+const HAPPENED: [&str; 9] = ["created", "completed", "lastupdated", "sent", "collectiontime", "timestamp", "lastannotated", "removed", "executeddate"];
+
 /// A line that is no exchange.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
@@ -83,6 +88,8 @@ pub struct Exchange {
     pub note: String,
     /// When it was asked, in seconds since 1970, where the replies around it tell.
     pub at: Option<u64>,
+    /// When the server had started, in seconds since 1970, where the reply tells.
+    pub server_start: Option<u64>,
 }
 
 /// One scenario.
@@ -102,6 +109,7 @@ impl Recording {
     pub fn parse(text: &str) -> Result<Self, RecordingError> {
         let mut scenario = String::new();
         let mut exchanges = Vec::new();
+        let mut took = Vec::new();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let value: Value = serde_json::from_str(line).map_err(|source| RecordingError::Json { line: index + 1, source })?;
             if let Some(name) = value.get("scenario").and_then(Value::as_str)
@@ -109,9 +117,11 @@ impl Recording {
             {
                 name.clone_into(&mut scenario);
             }
+            took.push(value.get("ms").and_then(Value::as_u64).unwrap_or_default());
             exchanges.push(exchange(&value).map_err(|member| RecordingError::Member { line: index + 1, member })?);
         }
         set_times(&mut exchanges);
+        set_begin(&mut exchanges, &took);
         Ok(Self { scenario, exchanges })
     }
 
@@ -150,7 +160,8 @@ fn exchange(value: &Value) -> Result<Exchange, &'static str> {
         command,
         arguments: value.get("params").and_then(Value::as_object).map(arguments).unwrap_or_default(),
         status,
-        at: value.get("at").and_then(Value::as_u64).or_else(|| value.get("body").and_then(job_time)),
+        at: value.get("at").and_then(Value::as_u64).or_else(|| value.get("body").and_then(latest)),
+        server_start: value.get("started").and_then(Value::as_u64).or_else(|| value.get("body").and_then(server_start)),
         body,
         note: text("note").unwrap_or_default().to_owned(),
     })
@@ -161,11 +172,25 @@ fn arguments(given: &Map<String, Value>) -> Vec<Pair> {
     given.iter().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
-/// When a job was polled: at its start while it is pending, at its end afterwards.
-fn job_time(body: &Value) -> Option<u64> {
-    let job = body.get("queryasyncjobresultresponse")?;
-    let moment = job.get("completed").or_else(|| job.get("created"))?.as_str()?;
-    dates::parse_strict(moment).and_then(|seconds| u64::try_from(seconds).ok())
+/// The latest time at which something happened of which an answer tells: it was given no earlier.
+fn latest(body: &Value) -> Option<u64> {
+    match body {
+        Value::Object(members) => {
+            let told = |(name, value): (&String, &Value)| if HAPPENED.contains(&name.as_str()) { seconds(value) } else { latest(value) };
+            members.iter().filter_map(told).max()
+        }
+        Value::Array(items) => items.iter().filter_map(latest).max(),
+        _ => None,
+    }
+}
+
+fn seconds(value: &Value) -> Option<u64> {
+    dates::parse_strict(value.as_str()?).and_then(|seconds| u64::try_from(seconds).ok())
+}
+
+/// When the server had started, where an answer tells.
+fn server_start(body: &Value) -> Option<u64> {
+    seconds(body.pointer("/listmanagementserversresponse/managementserver/0/lastserverstart")?)
 }
 
 /// Gives the calls that started jobs the time at which their jobs say they were made.
@@ -183,6 +208,20 @@ fn set_times(exchanges: &mut [Exchange]) {
         {
             exchange.at = started.get(&job).copied();
         }
+    }
+}
+
+/// Gives the first exchange its time: pauses were made between scenarios, until the first job within one the calls followed
+/// each other.
+fn set_begin(exchanges: &mut [Exchange], took: &[u64]) {
+    let mut before = 0;
+    let mut begin = None;
+    for (exchange, took) in exchanges.iter().zip(took).take_while(|(exchange, _)| started_job(exchange).is_none()) {
+        before += took;
+        begin = begin.max(exchange.at.map(|at| at.saturating_sub(before.div_ceil(MILLISECONDS))));
+    }
+    if let Some(first) = exchanges.first_mut() {
+        first.at = first.at.max(begin);
     }
 }
 
@@ -211,8 +250,10 @@ fn line_of(scenario: &str, exchange: &Exchange) -> Value {
     if !exchange.note.is_empty() {
         members.insert("note".to_owned(), exchange.note.as_str().into());
     }
-    if let Some(at) = exchange.at {
-        members.insert("at".to_owned(), at.into());
+    for (name, moment) in [("at", exchange.at), ("started", exchange.server_start)] {
+        if let Some(moment) = moment {
+            members.insert(name.to_owned(), moment.into());
+        }
     }
     line
 }

@@ -78,6 +78,7 @@ pub(crate) fn seed(world: &mut World, server: &Server) {
     if scene == Scene::Bare {
         return;
     }
+    seeding::count_now(world);
     let project_owner = account(world, "dev");
     seeding::project(world, project_owner, "apollo", "Apollo");
     machines(world, &places, &wares);
@@ -424,7 +425,10 @@ fn images(world: &mut World, (zone, furnished): (Handle, bool), catalog: &Catalo
         ("isready", true.into()),
         ("isfeatured", true.into()),
     ];
-    world.insert(iso, system, &tools);
+    let tools = world.insert(iso, system, &tools);
+    if let Some(os) = world.find("ostype", "description", "CentOS 4.5 (32-bit)").or(types.first().copied()) {
+        world.set(tools, "ostype", os);
+    }
     first.unwrap_or(zone)
 }
 
