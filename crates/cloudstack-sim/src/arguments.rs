@@ -123,8 +123,7 @@ impl Arguments {
             arguments.put(name, value)?;
         }
         let said = said_name(command);
-        let paging_is_checked = command.is_list();
-        if paging_is_checked {
+        if command.is_paged() {
             arguments.check_paging()?;
         }
         let roots = ROOT_ONLY.iter().find(|(name, _)| role != RoleType::Admin && *name == command.name).map_or(&[] as &[&str], |(_, parameters)| parameters);

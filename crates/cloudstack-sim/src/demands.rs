@@ -93,6 +93,7 @@ fn meets(words: &str, held: Held<'_>) -> Result<(), String> {
         ("never", _) => held.plugins == Plugins::All,
         ("among", Some(value)) => form.split(',').any(|known| known.eq_ignore_ascii_case(value)),
         ("each", Some(value)) => value.split(',').filter(|item| !item.is_empty()).all(|item| form.split(',').any(|known| known == item)),
+        ("with", Some(_)) => given(form),
         ("not", Some(value)) => !value.eq_ignore_ascii_case(form),
         ("entity", Some(value)) => is_entity(held.world, form, value),
         ("fresh", Some(value)) => held.plugins == Plugins::All || value != "1",
@@ -140,7 +141,10 @@ mod tests {
         for row in rows {
             let command = row.split('\t').next().unwrap();
             let words: Vec<&str> = demands(command).map(|demand| demand.words.split(' ').next().unwrap()).collect();
-            assert!(!words.is_empty() && words.iter().all(|word| ["any", "never", "among", "each", "not", "entity", "fresh", "is"].contains(word)), "{row}");
+            assert!(
+                !words.is_empty() && words.iter().all(|word| ["any", "never", "among", "each", "with", "not", "entity", "fresh", "is"].contains(word)),
+                "{row}"
+            );
         }
     }
 }

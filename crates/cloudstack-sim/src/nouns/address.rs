@@ -300,10 +300,13 @@ fn associate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if network.is_some_and(|network| turn.world.text(network, "type") == Some("Shared")) {
         return Err(Refusal::invalid("Associate IP address can only be called on the shared networks in the advanced zone with services enabled"));
     }
-    super::limit::check(turn, owner, &[("public_ip", 1)])?;
-    let wanted = turn.arguments.text("ipaddress").map(str::to_owned);
     let of_target = network.or(vpc).and_then(|target| turn.world.link(target, "zone"));
     let zone = of_target.or_else(|| turn.arguments.object("zoneid"));
+    if let Some(zone) = zone {
+        super::zone::check_enabled(turn, zone)?;
+    }
+    super::limit::check(turn, owner, &[("public_ip", 1)])?;
+    let wanted = turn.arguments.text("ipaddress").map(str::to_owned);
     let Some(address) = free(turn.world, wanted.as_deref(), zone) else {
         return Err(Refusal { code: INSUFFICIENT, ..Refusal::argument("Insufficient address capacity") });
     };

@@ -207,8 +207,13 @@ pub(crate) const NAT_RULE_NOUN: Noun = Noun {
     ],
 };
 
+/// Whether a rule may share calls out in this way, in any case.
+pub(super) fn is_algorithm(text: &str) -> bool {
+    ALGORITHMS.iter().any(|known| known.eq_ignore_ascii_case(text))
+}
+
 /// The machines behind a rule and the address that each is called by.
-fn members(world: &World, rule: Handle) -> Vec<(Handle, String)> {
+pub(super) fn members(world: &World, rule: Handle) -> Vec<(Handle, String)> {
     let machines = world.links(rule, "members");
     let addresses = world.tree(rule, "memberaddresses").and_then(Value::as_array);
     let address = |at: usize| addresses.and_then(|all| all.get(at)?.as_str()).unwrap_or_default().to_owned();
@@ -235,7 +240,7 @@ fn check_offer(turn: &Turn<'_>, address: Handle, network: Handle) -> Result<(), 
         return refuse(format!("privatePort is an invalid value: {private}"));
     }
     let algorithm = arguments.text("algorithm").unwrap_or_default();
-    if !ALGORITHMS.iter().any(|known| known.eq_ignore_ascii_case(algorithm)) {
+    if !is_algorithm(algorithm) {
         return refuse(format!("Invalid algorithm: {algorithm}"));
     }
     if turn.world.link(address, "network").is_none() && turn.world.link(address, "vpc").is_none() {
@@ -243,6 +248,9 @@ fn check_offer(turn: &Turn<'_>, address: Handle, network: Handle) -> Result<(), 
     }
     let as_argument = |refusal: Refusal| Refusal { inner: Some(9999), ..refusal };
     network::check_service(turn.world, network, "Lb").map_err(as_argument)?;
+    if network::balances_inside(turn.world, network) {
+        return refuse("Scheme Public is not supported by the network offering".to_owned());
+    }
     let public = arguments.number("publicport");
     traffic::check_ports(public, public).map_err(as_argument)?;
     let protocol = arguments.text("protocol").map(|protocol| protocol.trim().to_ascii_lowercase());
@@ -437,7 +445,7 @@ fn remove(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 /// Takes a machine that goes out of all rules.
 pub(super) fn forget(world: &mut World, vm: Handle) {
-    let rules: Vec<Handle> = world.rows(world.kind("loadbalancerrule")).collect();
+    let rules: Vec<Handle> = ["loadbalancerrule", "loadbalancer"].into_iter().flat_map(|kind| world.rows(world.kind(kind))).collect();
     for rule in rules {
         let known = members(world, rule);
         let rest: Vec<(Handle, String)> = known.iter().filter(|(member, _)| *member != vm).cloned().collect();
@@ -537,7 +545,8 @@ fn method(turn: &Turn<'_>) -> Result<(&'static str, Map<String, Value>), Refusal
         {
             return Err(Refusal::invalid(format!("Failed LB in validation rule Cause: {known} is not in format: {value}")));
         }
-        given.insert(name.to_owned(), json!(value));
+        // Servers keep what was not said as the word for it.
+        given.insert(name.to_owned(), json!(value.map_or("null", String::as_str)));
     }
     Ok((method, given))
 }

@@ -28,6 +28,7 @@ mod hindrance;
 mod host;
 mod image;
 mod import;
+mod inner_balance;
 mod key;
 mod kubernetes;
 mod lifeline;
@@ -85,9 +86,9 @@ pub(crate) use self::{
     image::{arrive, is_shared_with},
     network::{implement, is_open_to},
     place::choose_host,
-    systemvm::staff,
     project::expire_invitation,
     schedule::{first_due, keep_time},
+    systemvm::staff,
     tenancy::{account_named, any_account_named, check_domain, user_named},
     vm::{expunge_due, instance_name, power_off},
 };
@@ -195,6 +196,7 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &remark::COMMENT_NOUN,
     &remark::ICON_NOUN,
     &balance::RULE_NOUN,
+    &inner_balance::NOUN,
     &balance::STICKINESS_NOUN,
     &balance::HEALTH_NOUN,
     &balance::CERTIFICATE_NOUN,
@@ -241,6 +243,7 @@ const TABLES: &[Tables] = &[
     host::TABLES,
     image::TABLES,
     import::TABLES,
+    inner_balance::TABLES,
     key::TABLES,
     kubernetes::TABLES,
     lifeline::TABLES,
@@ -296,6 +299,7 @@ const RECIPES: &[&[Recipe]] = &[
     guard::RECIPES,
     guest_os::RECIPES,
     image::RECIPES,
+    inner_balance::RECIPES,
     kubernetes::RECIPES,
     plan::RECIPES,
     scaling::RECIPES,

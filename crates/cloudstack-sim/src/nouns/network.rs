@@ -1,5 +1,7 @@
 //! Guest networks, their virtual routers and the NICs in them.
 
+use std::net::Ipv4Addr;
+
 use super::{
     Filter, Tables,
     cidr::Cidr,
@@ -129,6 +131,11 @@ pub(super) fn check_service(world: &World, network: Handle, name: &str) -> Resul
     Err(Refusal::invalid(format!("Service {name} is not supported in network {}", recipe::said(world, "Network", network))))
 }
 
+/// Whether a network shares calls out among its machines only to those inside its VPC.
+pub(super) fn balances_inside(world: &World, network: Handle) -> bool {
+    service(world, network, "Lb").is_some_and(|balancer| balancer.to_string().contains("InternalLbVm"))
+}
+
 /// The address by which a network goes out.
 pub(super) fn source_address(world: &World, network: Handle) -> Option<Handle> {
     world.referring("ipaddress", "network", network).find(|address| world.flag(*address, "issourcenat"))
@@ -242,6 +249,9 @@ pub(crate) fn choose(turn: &mut Turn<'_>, owner: Handle, zone: Handle) -> Result
     if !wishes.is_empty() {
         for wish in &wishes {
             check_address(turn.world, wish.network, wish.address.as_deref())?;
+            if turn.world.link(wish.network, "zone") != Some(zone) {
+                return Err(Refusal::invalid(format!("Network {} doesn't belong to the zone of the instance", turn.world.id(wish.network))));
+            }
         }
         return Ok(wishes);
     }
@@ -578,8 +588,48 @@ fn check_fit(turn: &Turn<'_>, offering: Handle, range: Option<Cidr>) -> Result<(
         }
         ("Isolated", Some(range)) if !range.is_private() => Err(Refusal::invalid(format!("Virtual Guest Cidr {range} is not RFC 1918 or 6598 compliant"))),
         ("Shared", Some(_)) if turn.arguments.text("startip").is_none() => Err(Refusal::internal("IPv4 address range needs to be provided")),
+        ("Shared", Some(range)) => check_ends(turn, range),
         _ => Ok(()),
     }
+}
+
+/// The first and the last address that a new shared network gives out.
+fn ends(turn: &Turn<'_>) -> Option<(Ipv4Addr, Ipv4Addr)> {
+    let first = turn.arguments.text("startip")?;
+    let last = turn.arguments.text("endip").unwrap_or(first);
+    Some((first.parse().ok()?, last.parse().ok()?))
+}
+
+/// Refuses addresses that a new shared network does not have.
+fn check_ends(turn: &Turn<'_>, range: Cidr) -> Result<(), Refusal> {
+    match ends(turn) {
+        Some((first, last)) if !range.holds(first) || !range.holds(last) => {
+            Err(Refusal::invalid("Please specify a valid IP range or valid netmask or valid gateway"))
+        }
+        Some((first, last)) if first > last => Err(Refusal::invalid("Please specify a valid IP range.")),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the addresses that a new shared network gives out down as a range of its own.
+fn keep_range(turn: &mut Turn<'_>, network: Handle) {
+    let Some((first, last)) = ends(turn) else { return };
+    let mut fields: Vec<(&str, Datum)> = vec![
+        ("forvirtualnetwork", false.into()),
+        ("network", network.into()),
+        ("startip", first.to_string().into()),
+        ("endip", last.to_string().into()),
+        ("vlan", turn.world.text(network, "broadcasturi").unwrap_or("vlan://untagged").into()),
+    ];
+    for name in ["gateway", "netmask", "cidr"] {
+        fields.push((name, turn.world.string(network, name).into()));
+    }
+    for name in ["zone", "physicalnetwork"] {
+        fields.extend(turn.world.link(network, name).map(|target| (name, Datum::from(target))));
+    }
+    let owner = turn.world.owner(network);
+    let kind = turn.world.kind("vlaniprange");
+    turn.world.insert(kind, owner, &fields);
 }
 
 fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
@@ -588,6 +638,7 @@ fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if turn.world.flag(offering, "issystem") {
         return Err(Refusal::invalid("Unable to find network offering by specified id"));
     }
+    super::zone::check_enabled(turn, zone)?;
     let kind = turn.world.text(offering, "guestiptype").unwrap_or("Isolated").to_owned();
     let access = access(turn, &kind)?;
     let system = turn.world.find("account", "name", "system").filter(|_| access == "Domain");
@@ -615,6 +666,9 @@ fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         turn.world.set(network, "cidr", range.to_string());
     }
     finish_making(turn, network, access);
+    if kind == "Shared" {
+        keep_range(turn, network);
+    }
     if let Some(vpc) = vpc {
         turn.world.set(network, "vpc", vpc);
         super::vpc::join(turn, network);
@@ -730,9 +784,9 @@ fn permit(turn: &mut Turn<'_>, lets: bool) -> Result<Outcome, Refusal> {
     let domain = turn.world.domain_of(network).unwrap_or(turn.caller.domain);
     let mut named: Vec<Handle> = turn.arguments.objects("accountids").unwrap_or_default().to_vec();
     named.extend(turn.arguments.objects("projectids").unwrap_or_default().iter().filter_map(|project| turn.world.link(*project, "projectaccount")));
-    let names: Vec<String> = turn.arguments.list("accounts").into_iter().map(str::to_owned).collect();
-    for name in names {
-        named.push(turn.named_account(&name, domain)?);
+    for name in turn.arguments.list("accounts") {
+        let account = super::any_account_named(turn.world, domain, name);
+        named.push(account.ok_or_else(|| Refusal::invalid(format!("Unable to find account by name {name}")))?);
     }
     if named.iter().any(|account| turn.world.link(*account, "domain") != Some(domain)) {
         return Err(Refusal::invalid("Unable to find account in the domain of network. No permissions is added"));
@@ -785,6 +839,14 @@ fn check_update(turn: &Turn<'_>, network: Handle) -> Result<(), Refusal> {
     let arguments = &turn.arguments;
     if arguments.text("networkdomain").is_some() && kind == "L2" {
         return Err(Refusal::invalid("Domain suffix update can only be performed for Isolated and shared networks."));
+    }
+    if let Some(domain) = arguments.text("networkdomain") {
+        if !super::zone::is_domain_name(domain) {
+            return Err(Refusal::invalid("Invalid network domain: labels of letters, digits and hyphens, at most 190 characters in all"));
+        }
+        if service(world, network, "Dns").is_none() {
+            return Err(Refusal::invalid("Domain name change is not supported by network offering"));
+        }
     }
     if let Some(range) = arguments.text("guestvmcidr") {
         let whole = world.text(network, "networkcidr").or_else(|| world.text(network, "cidr")).and_then(Cidr::parse);
@@ -854,6 +916,10 @@ pub(crate) fn remove(world: &mut World, network: Handle) {
     for kind in ["router", "nic", "firewallrule", "portforwardingrule", "loadbalancerrule", "ipforwardingrule"] {
         let rows: Vec<Handle> = world.referring(kind, "network", network).collect();
         rows.into_iter().for_each(|row| super::traffic::remove(world, row));
+    }
+    for kind in ["loadbalancer", "vlaniprange"] {
+        let rows: Vec<Handle> = world.referring(kind, "network", network).collect();
+        rows.into_iter().for_each(|row| world.remove(row));
     }
     let addresses: Vec<Handle> = world.referring("ipaddress", "network", network).collect();
     for address in addresses {

@@ -452,7 +452,8 @@ fn set_pool(turn: &Turn<'_>, state: &'static str) -> Result<Outcome, Refusal> {
         // What the zone runs for itself starts anew elsewhere when its storage goes.
         if state == "Maintenance" {
             let zone = turn.world.link(pool, "zone");
-            let is_other = |other: &Handle| *other != pool && turn.world.link(*other, "zone") == zone && turn.world.text(*other, "state") != Some("Maintenance");
+            let is_other =
+                |other: &Handle| *other != pool && turn.world.link(*other, "zone") == zone && turn.world.text(*other, "state") != Some("Maintenance");
             let other = turn.world.rows(turn.world.kind("storagepool")).find(is_other);
             let system: Vec<Handle> = turn.world.referring("systemvm", "pool", pool).collect();
             for vm in system {

@@ -46,6 +46,8 @@ pub(super) enum Put {
     Fixed(&'static str, Constant),
     /// The entries of a map as one object.
     Entries(&'static str, &'static str),
+    /// The `name` and `value` of a map's records as one object.
+    Pairs(&'static str, &'static str),
     /// Gone.
     Gone(&'static str),
 }
@@ -218,6 +220,11 @@ fn given(turn: &Turn<'_>, put: Put) -> Option<(&'static str, Datum)> {
         Put::Links(name, field) => (field, Datum::Links(arguments.objects(name)?.into())),
         Put::Through(name, field) => (field, turn.world.link(arguments.object(name)?, field)?.into()),
         Put::Entries(name, field) => (field, serde_json::json!(Some(arguments.merged(name)).filter(|entries| !entries.is_empty())?).into()),
+        Put::Pairs(name, field) => {
+            let pair = |record: &crate::arguments::Entry| Some((record.get("name")?.clone(), record.get("value").cloned().unwrap_or_default().into()));
+            let pairs: serde_json::Map<String, serde_json::Value> = arguments.records(name).filter_map(pair).collect();
+            (field, serde_json::Value::Object(Some(pairs).filter(|pairs| !pairs.is_empty())?).into())
+        }
         Put::Or(..) | Put::Fixed(..) | Put::Gone(_) => return None,
     })
 }

@@ -160,6 +160,11 @@ pub(super) const TABLES: Tables = Tables {
         }),
         ("autoscalepolicy", "vmgroupid", |turn, policy| turn.arguments.object("vmgroupid").is_some_and(|group| policies(turn.world, group).contains(&policy))),
         ("autoscalevmgroup", "policyid", |turn, group| turn.arguments.object("policyid").is_some_and(|policy| policies(turn.world, group).contains(&policy))),
+        ("autoscalevmprofile", "otherdeployparams", |turn, profile| {
+            let pairs = turn.world.tree(profile, "otherdeployparams").and_then(serde_json::Value::as_object).into_iter().flatten();
+            let kept: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default())).collect();
+            list::argument_contains(turn, "otherdeployparams", Some(&kept.join("&")))
+        }),
         ("autoscalevmgroup", "zoneid", |turn, group| {
             let rule = turn.world.link(group, "rule");
             list::argument_is(turn, "zoneid", rule.and_then(|rule| turn.world.link(rule, "zone")))
@@ -237,8 +242,8 @@ const PROFILE_PUTS: &[Put] = &[
     Put::Link("zoneid", "zone"),
     Put::Link("serviceofferingid", "offering"),
     Put::Link("templateid", "template"),
-    Put::Entries("otherdeployparams", "otherdeployparams"),
-    Put::Entries("counterparam", "counterparam"),
+    Put::Pairs("otherdeployparams", "otherdeployparams"),
+    Put::Pairs("counterparam", "counterparam"),
     Put::Text("userdata"),
     Put::Link("userdataid", "userdata_row"),
     Put::Number("expungevmgraceperiod"),

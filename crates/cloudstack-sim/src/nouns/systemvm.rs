@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 
 use super::{Tables, wiring::PUBLIC_NETWORK};
 use crate::{
+    jobs::Chore,
     kind::{
         ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Member, Noun, PROJECT, PROJECT_ID, Shown, Viewer,
         always, computed, flag, linked, own, own_or,
     },
-    jobs::Chore,
     list,
     options::JobSpeed,
     refusal::Refusal,

@@ -408,9 +408,7 @@ fn read_make(turn: &Turn<'_>) -> Result<Make, Refusal> {
         check_name(turn, name)?;
     }
     let owner = turn.new_owner()?;
-    if !turn.caller.is_root() && turn.world.text(zone, "allocationstate") == Some("Disabled") {
-        return Err(Refusal::forbidden("Cannot perform this operation, Zone is currently disabled"));
-    }
+    super::zone::check_enabled(turn, zone)?;
     if turn.world.text(offering, "state") == Some("Inactive") || turn.world.flag(offering, "issystem") {
         return Err(Refusal::invalid(format!("Unable to use the service offering {}", turn.world.id(offering))));
     }
@@ -585,7 +583,11 @@ fn demand(turn: &Turn<'_>, vm: Handle, is_new: bool) -> super::place::Demand {
     let zone = world.link(vm, "zone");
     let mut demand = super::place::Demand {
         host: turn.arguments.object("hostid"),
-        within: within.into_iter().filter_map(|(field, argument)| Some((field, turn.arguments.object(argument)?))).chain(zone.map(|zone| ("zone", zone))).collect(),
+        within: within
+            .into_iter()
+            .filter_map(|(field, argument)| Some((field, turn.arguments.object(argument)?)))
+            .chain(zone.map(|zone| ("zone", zone)))
+            .collect(),
         size: (world.number(vm, "cpunumber"), world.number(vm, "memory")),
         ..Default::default()
     };

@@ -324,8 +324,8 @@ fn read_make(turn: &Turn<'_>) -> Result<Make, Refusal> {
         (None, None) => offering.map_or(0, |offering| world.number(offering, "disksize")) * GIB,
     };
     let zone = turn.arguments.object("zoneid").or_else(|| world.link(snapshot?, "zone")).or_else(|| super::place::only_zone(world));
-    if !turn.caller.is_root() && zone.is_some_and(|zone| world.text(zone, "allocationstate") == Some("Disabled")) {
-        return Err(Refusal::forbidden("Cannot perform this operation, Zone is currently disabled"));
+    if let Some(zone) = zone {
+        super::zone::check_enabled(turn, zone)?;
     }
     Ok(Make { size, offering, snapshot, zone })
 }

@@ -178,6 +178,7 @@ fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let owner = turn.new_owner()?;
     let zone = turn.target("zoneid")?;
     let offering = turn.target("vpcofferingid")?;
+    zone::check_enabled(turn, zone)?;
     super::limit::check(turn, owner, &[("vpc", 1)])?;
     if turn.world.text(offering, "state") != Some("Enabled") {
         return Err(Refusal::invalid("Unable to find vpc offering in Enabled state by specified id"));

@@ -4,6 +4,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use cloudstack_api::catalog::RoleType;
 use serde_json::{Value, json};
 
 use super::{
@@ -138,6 +139,8 @@ pub(crate) const CLUSTER_NOUN: Noun = Noun {
 /// The commands and filters of zones, pods and clusters.
 pub(super) const TABLES: Tables = Tables {
     handlers: &[
+        ("listZones", list_zones),
+        ("listZonesMetrics", list_zones),
         ("createZone", create_zone),
         ("updateZone", update_zone),
         ("deleteZone", delete_zone),
@@ -152,7 +155,6 @@ pub(super) const TABLES: Tables = Tables {
         ("deleteCluster", delete_cluster),
     ],
     filters: &[
-        ("zone", "available", |_, _| true),
         ("zone", "domainid", |_, _| true),
         ("zone", "showicon", |_, _| true),
         ("zone", "storageaccessgroup", has_access_group),
@@ -162,6 +164,36 @@ pub(super) const TABLES: Tables = Tables {
         ("cluster", "hypervisor", |turn, cluster| turn.world.text(cluster, "hypervisortype") == turn.arguments.text("hypervisor")),
     ],
 };
+
+/// Lists zones. One who asks for a zone by its id or its name is shown it whatever it is; otherwise those who are not
+/// root see the enabled zones that are nobody's, or of a domain on their own line.
+fn list_zones(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let kind = turn.world.kind("zone");
+    if turn.arguments.text("id").is_some() || turn.arguments.text("name").is_some() {
+        return list::list(turn, kind);
+    }
+    if let Some(domain) = turn.arguments.object("domainid") {
+        return list::list_where(turn, kind, |world, zone| world.link(zone, "dedicated") == Some(domain));
+    }
+    if turn.caller.is_root() {
+        return list::list(turn, kind);
+    }
+    let own = turn.caller.domain;
+    let is_admin = turn.caller.kind != RoleType::User;
+    list::list_where(turn, kind, |world, zone| {
+        let is_in_line = |domain: Handle| world.is_within(own, domain) || is_admin && world.is_within(domain, own);
+        let mut lent = world.referring("dedicatedzone", "target", zone).filter_map(|row| world.link(row, "domain"));
+        world.text(zone, "allocationstate") != Some("Disabled") && world.link(zone, "dedicated").is_none_or(is_in_line) && lent.all(is_in_line)
+    })
+}
+
+/// Refuses one who is not root what would be new in a disabled zone.
+pub(super) fn check_enabled(turn: &Turn<'_>, zone: Handle) -> Result<(), Refusal> {
+    if turn.caller.is_root() || turn.world.text(zone, "allocationstate") != Some("Disabled") {
+        return Ok(());
+    }
+    Err(Refusal::forbidden("Cannot perform this operation, Zone is currently disabled"))
+}
 
 fn has_access_group(turn: &Turn<'_>, place: Handle) -> bool {
     let wanted = turn.arguments.text("storageaccessgroup").unwrap_or_default();

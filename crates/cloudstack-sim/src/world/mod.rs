@@ -694,7 +694,7 @@ impl World {
         const RELATED: &[&[&str]] = &[
             &["virtualmachine", "router", "systemvm"],
             &["template", "iso"],
-            &["portforwardingrule", "loadbalancerrule", "ipforwardingrule", "firewallrule"],
+            &["portforwardingrule", "loadbalancerrule", "loadbalancer", "ipforwardingrule", "firewallrule"],
             &["host", "TrafficMonitorResponse", "NetworkDeviceResponse", "SspResponse"],
             &["userdata", "cniconfig"],
         ];
