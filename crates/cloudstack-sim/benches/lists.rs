@@ -65,7 +65,10 @@ fn held() -> usize {
 }
 
 fn world(catalog: &Arc<Catalog>, vms: usize) -> Cloud {
-    Cloud::new(WorldOptions { vms, ..WorldOptions::default() }, Arc::clone(catalog), Arc::new(Still))
+    let cloud = Cloud::new(WorldOptions { vms, ..WorldOptions::default() }, Arc::clone(catalog), Arc::new(Still));
+    // A world is made when it is first asked.
+    assert_eq!(cloud.answer(&request(&cloud, "listZones", &[])).status, 200);
+    cloud
 }
 
 fn request(cloud: &Cloud, command: &str, arguments: &[(&str, &str)]) -> WireRequest {

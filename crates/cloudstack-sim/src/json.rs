@@ -3,8 +3,6 @@
 //! Not a model of JSON: lists of hundreds of objects are rendered on every call, and building a tree first would cost
 //! several times the rendering.
 
-use std::fmt::Write;
-
 use serde_json::Value;
 
 use crate::world::write_id;
@@ -55,6 +53,14 @@ impl Json {
         self.text.push(':');
     }
 
+    /// The name of a member of a view, which needs no escapes; its value must follow.
+    pub(crate) fn plain_key(&mut self, name: &str) {
+        self.separate();
+        self.text.push('"');
+        self.text.push_str(name);
+        self.text.push_str("\":");
+    }
+
     /// A string.
     pub(crate) fn text(&mut self, text: &str) {
         self.separate();
@@ -71,9 +77,7 @@ impl Json {
 
     /// A whole number.
     pub(crate) fn number(&mut self, number: i64) {
-        self.separate();
-        // Writing into text cannot fail.
-        let _ = write!(self.text, "{number}");
+        self.raw(itoa::Buffer::new().format(number));
     }
 
     /// A number with decimals.

@@ -431,7 +431,7 @@ impl World {
     }
 
     fn write_id_member(&self, name: &str, handle: Handle, json: &mut Json) {
-        json.key(name);
+        json.plain_key(name);
         self.write_id(handle, json);
     }
 
@@ -537,7 +537,7 @@ impl World {
     }
 
     fn write_content(&self, name: &str, content: Content<'_>, json: &mut Json) {
-        json.key(name);
+        json.plain_key(name);
         match content {
             Content::Text(text) => json.text(text),
             Content::Number(number) => json.number(number),
@@ -572,7 +572,7 @@ impl World {
     }
 
     fn write_tags(&self, name: &str, handle: Handle, json: &mut Json) {
-        json.key(name);
+        json.plain_key(name);
         json.open_array();
         let owner = self.owner(handle);
         for tag in self.tags.get(&handle).into_iter().flatten() {
@@ -595,7 +595,7 @@ impl World {
 }
 
 fn write_constant(name: &str, constant: Constant, json: &mut Json) {
-    json.key(name);
+    json.plain_key(name);
     match constant {
         Constant::Text(text) => json.text(text),
         Constant::Number(number) => json.number(number),
@@ -606,7 +606,7 @@ fn write_constant(name: &str, constant: Constant, json: &mut Json) {
 }
 
 fn write_shown(name: &str, shown: &Shown, json: &mut Json) {
-    json.key(name);
+    json.plain_key(name);
     match shown {
         Shown::Text(text) => json.text(text),
         Shown::Number(number) => json.number(*number),

@@ -136,8 +136,7 @@ fn filtered(turn: &Turn<'_>, kind: KindId, scope: &Scope, keep: &dyn Fn(&World, 
     let Some(description) = world.description(kind) else { return Vec::new() };
     let filters = filters(turn, kind);
     let keyword = turn.arguments.text("keyword").map(Keyword::new);
-    let beside = nouns::filter(&description.word, "keyword");
-    let is_beside = |row: Handle| beside.is_some_and(|beside| beside(turn, row));
+    let beside = keyword.as_ref().and_then(|keyword| Some(nouns::searched(&description.word)?(turn, keyword)));
     let searched: Vec<Reader<'_>> = description.keywords.iter().map(|key| world.reader(kind, *key)).collect();
     let viewer = turn.viewer();
     let ids = wanted_ids(turn);
@@ -145,9 +144,9 @@ fn filtered(turn: &Turn<'_>, kind: KindId, scope: &Scope, keep: &dyn Fn(&World, 
     let tags: Vec<(String, String)> = asked.filter_map(|tag| Some((tag.get("key")?.to_lowercase(), tag.get("value")?.to_lowercase()))).collect();
     let fits = |row: &Handle| {
         filters.iter().all(|filter| passes(turn, *row, filter, viewer))
-            && keyword.as_ref().is_none_or(|keyword| {
-                searched.is_empty() || searched.iter().any(|field| field.text(*row).is_some_and(|text| keyword.is_in(text))) || is_beside(*row)
-            })
+            && keyword
+                .as_ref()
+                .is_none_or(|keyword| searched.is_empty() || is_in_some(keyword, &searched, *row) || beside.as_ref().is_some_and(|beside| beside(*row)))
             && (tags.is_empty() || tags.iter().any(|tag| has_tag(world, *row, tag)))
             && keep(world, *row)
     };
@@ -174,6 +173,16 @@ fn filtered(turn: &Turn<'_>, kind: KindId, scope: &Scope, keep: &dyn Fn(&World, 
         rows.reverse();
     }
     rows
+}
+
+/// Whether one of the fields of a row holds a keyword. Fields often say the same, and are looked at once then.
+fn is_in_some(keyword: &Keyword, fields: &[Reader<'_>], row: Handle) -> bool {
+    let mut last: Option<&str> = None;
+    fields.iter().any(|field| {
+        let text = field.text(row).filter(|text| last.is_none_or(|last| !std::ptr::eq(last, *text)));
+        last = text.or(last);
+        text.is_some_and(|text| keyword.is_in(text))
+    })
 }
 
 fn owned_rows(world: &World, kind: KindId, account: Handle) -> Vec<Handle> {
@@ -388,7 +397,7 @@ fn passes(turn: &Turn<'_>, row: Handle, filter: &Filter<'_>, viewer: Viewer) -> 
 }
 
 /// What `keyword` asks for.
-enum Keyword {
+pub(crate) enum Keyword {
     /// Plain ASCII letters in lower case, without wildcards: the usual case, and a quick one.
     Plain(Box<[u8]>),
     /// A pattern in lower case.
@@ -401,13 +410,15 @@ impl Keyword {
         if keyword.is_ascii() && !keyword.contains(['%', '_']) { Self::Plain(keyword.into_bytes().into()) } else { Self::Pattern(format!("%{keyword}%")) }
     }
 
-    fn is_in(&self, text: &str) -> bool {
+    /// Whether a text contains it.
+    pub(crate) fn is_in(&self, text: &str) -> bool {
         match self {
             Self::Plain(keyword) if text.is_ascii() => {
                 let Some((first, _)) = keyword.split_first() else { return true };
-                // Most windows differ in their first letter already.
-                let mut windows = text.as_bytes().windows(keyword.len());
-                windows.any(|window| window.first().is_some_and(|letter| letter.eq_ignore_ascii_case(first)) && window.eq_ignore_ascii_case(keyword))
+                let Some(last_start) = text.len().checked_sub(keyword.len()) else { return false };
+                // Most places differ in their first letter already.
+                let mut starts = text.as_bytes().iter().take(last_start + 1).enumerate().filter(|(_, letter)| letter.eq_ignore_ascii_case(first));
+                starts.any(|(at, _)| text.as_bytes().get(at..at + keyword.len()).is_some_and(|part| part.eq_ignore_ascii_case(keyword)))
             }
             Self::Plain(keyword) => folded(text).as_bytes().windows(keyword.len().max(1)).any(|window| window == &**keyword),
             Self::Pattern(pattern) => like(&folded(text), pattern),

@@ -77,6 +77,7 @@ mod zone;
 use self::recipe::Recipe;
 use crate::{
     kind::Noun,
+    list::Keyword,
     turn::{Handler, Turn},
     world::Handle,
 };
@@ -95,6 +96,12 @@ pub(crate) use self::{
 
 /// Whether a row passes an argument of a list.
 pub(crate) type Filter = fn(&Turn<'_>, Handle) -> bool;
+
+/// Makes the function that tells whether a keyword means a row beside the fields that its kind names.
+pub(crate) type Searched = for<'a> fn(&'a Turn<'_>, &'a Keyword) -> Box<dyn Fn(Handle) -> bool + 'a>;
+
+/// Kinds of which a keyword means more than some fields.
+const SEARCHED: [(&str, Searched); 1] = [("virtualmachine", vm::searched)];
 
 /// What a file brings along.
 pub(crate) struct Tables {
@@ -418,6 +425,11 @@ fn recipe(command: &str) -> Option<&'static Recipe> {
 pub(crate) fn filter(kind: &str, parameter: &str) -> Option<Filter> {
     let filters = TABLES.iter().flat_map(|tables| tables.filters);
     filters.filter(|(word, name, _)| *word == kind && *name == parameter).map(|(.., filter)| *filter).next()
+}
+
+/// What a keyword means beside the fields that a kind names.
+pub(crate) fn searched(kind: &str) -> Option<Searched> {
+    SEARCHED.iter().find(|(word, _)| *word == kind).map(|(_, searched)| *searched)
 }
 
 /// What the first world is made with.

@@ -13,7 +13,7 @@ use crate::{
         ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Member, Noun, PROJECT, PROJECT_ID, Shown, TAGS,
         Viewer, always, computed, field, flag, linked, own, own_or,
     },
-    list,
+    list::{self, Keyword},
     refusal::{Leftover, Refusal},
     turn::{Outcome, Turn, WORK_LONG, WORK_MEDIUM, WORK_SHORT},
     world::{Content, Datum, Handle, World},
@@ -184,7 +184,6 @@ pub(super) const TABLES: Tables = Tables {
             let offering = turn.world.link(vm, "offering");
             offering.is_some_and(|offering| turn.world.field(offering, "gpucount").is_some()) == turn.arguments.flag("gpuenabled")
         }),
-        ("virtualmachine", "keyword", is_meant),
         ("virtualmachine", "vpcid", |turn, vm| {
             let nics = nic_rows(turn.world, vm).iter();
             let vpc = |nic: &Handle| turn.world.link(turn.world.link(*nic, "network")?, "vpc");
@@ -241,20 +240,20 @@ fn template_is(turn: &Turn<'_>, vm: Handle, kind: &str) -> bool {
     turn.world.link(vm, "template").is_some_and(|template| turn.world.text(template, "templatetype") == Some(kind))
 }
 
-/// Whether a keyword means a machine beside its names: its state, one of its addresses, and to root its inner name.
-fn is_meant(turn: &Turn<'_>, vm: Handle) -> bool {
-    let keyword = turn.arguments.text("keyword").unwrap_or_default();
+/// What a keyword means of machines beside their names: their state, one of their addresses, and to root their inner name.
+pub(super) fn searched<'a>(turn: &'a Turn<'_>, keyword: &'a Keyword) -> Box<dyn Fn(Handle) -> bool + 'a> {
     let world = &*turn.world;
-    if world.text(vm, "state").is_some_and(|state| state.eq_ignore_ascii_case(keyword)) {
-        return true;
-    }
-    let inner = world.text(vm, "instancename").unwrap_or_default();
-    if turn.caller.is_root() && inner.to_ascii_lowercase().contains(&keyword.to_ascii_lowercase()) {
-        return true;
-    }
-    let is_like_address = keyword.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':'));
-    let holds = |row: Handle| world.text(row, "ipaddress").is_some_and(|address| address.contains(keyword));
-    is_like_address && (nic_rows(world, vm).iter().any(|nic| holds(*nic)) || world.referring("ipaddress", "vm", vm).any(holds))
+    let wanted = turn.arguments.text("keyword").unwrap_or_default();
+    let is_like_address = wanted.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':'));
+    let kind = world.kind("virtualmachine");
+    let field = |name: &str| world.known_key(name).map(|key| world.reader(kind, key));
+    let (state, inner) = (field("state"), field("instancename").filter(|_| turn.caller.is_root()));
+    let holds = move |row: Handle| world.text(row, "ipaddress").is_some_and(|address| address.contains(wanted));
+    Box::new(move |vm| {
+        state.and_then(|state| state.text(vm)).is_some_and(|state| state.eq_ignore_ascii_case(wanted))
+            || inner.and_then(|inner| inner.text(vm)).is_some_and(|inner| keyword.is_in(inner))
+            || is_like_address && (nic_rows(world, vm).iter().any(|nic| holds(*nic)) || world.referring("ipaddress", "vm", vm).any(holds))
+    })
 }
 
 /// The affinity groups of a machine.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Key, cell::Cell};
+use super::{Key, cell::Cell, hash::Quick};
 
 /// How many rows a piece of a column holds; pieces in which no row has the field are empty.
 const PIECE_BITS: u32 = 8;
@@ -48,6 +48,7 @@ pub(super) struct Table {
     gone: Vec<bool>,
     keys: Vec<Key>,
     columns: Vec<Column>,
+    places: HashMap<Key, u16, Quick>,
     by_owner: HashMap<u32, Vec<u32>>,
     alive: usize,
 }
@@ -156,7 +157,7 @@ impl Table {
 
     /// The values of a field, if any row ever had it.
     pub(super) fn column(&self, key: Key) -> Option<&Column> {
-        self.columns.get(self.keys.iter().position(|known| *known == key)?)
+        self.columns.get(usize::from(*self.places.get(&key)?))
     }
 
     /// Puts a value into a row and tells the one before.
@@ -164,12 +165,13 @@ impl Table {
         if row as usize >= self.ids.len() {
             return Cell::ABSENT;
         }
-        let at = self.keys.iter().position(|known| *known == key).unwrap_or_else(|| {
+        let at = *self.places.entry(key).or_insert_with(|| {
             self.keys.push(key);
             self.columns.push(Column::default());
-            self.keys.len() - 1
+            // A table has no more columns than there are keys, whose numbers are as small.
+            u16::try_from(self.columns.len() - 1).unwrap_or(u16::MAX)
         });
-        self.columns.get_mut(at).map_or(Cell::ABSENT, |column| column.put(row, cell))
+        self.columns.get_mut(usize::from(at)).map_or(Cell::ABSENT, |column| column.put(row, cell))
     }
 
     /// The fields that a row has.
