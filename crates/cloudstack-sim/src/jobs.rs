@@ -90,6 +90,8 @@ pub(crate) enum Chore {
     BuryHost,
     /// An invitation to a project expires.
     ExpireInvitation,
+    /// A network in which nothing runs any more is taken down.
+    ClearNetwork,
     /// A zone gets the system VMs that it lacks.
     StaffZone,
 }
@@ -101,6 +103,7 @@ impl Chore {
             Self::EndDownload => nouns::arrive(world, object),
             Self::BuryHost => trouble::bury(world, object),
             Self::ExpireInvitation => nouns::expire_invitation(world, object),
+            Self::ClearNetwork => nouns::clear_network(world, object),
             Self::StaffZone => nouns::staff(world, object),
         }
     }

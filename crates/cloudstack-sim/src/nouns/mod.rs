@@ -85,7 +85,7 @@ use crate::{
 pub(crate) use self::{
     hindrance::hindered,
     image::{arrive, is_shared_with},
-    network::{implement, is_open_to},
+    network::{clear as clear_network, implement, is_open_to},
     place::choose_host,
     project::expire_invitation,
     schedule::{first_due, keep_time},

@@ -418,7 +418,45 @@ pub(crate) fn implement(world: &mut World, network: Handle) {
         world.set(network, "vlan", vlan.to_string());
         world.set(network, "broadcasturi", format!("vlan://{vlan}"));
     }
-    deploy_router(world, network);
+    keep_routed(world, network);
+}
+
+/// States of machines that use their networks.
+const IN_USE: [&str; 4] = ["Starting", "Running", "Stopping", "Migrating"];
+
+/// A machine has stopped: a network that nobody uses now is taken down after a while.
+pub(super) fn leave(world: &mut World, vm: Handle) {
+    let networks: Vec<Handle> = super::vm::nic_rows(world, vm).iter().filter_map(|nic| world.link(*nic, "network")).collect();
+    for network in networks.into_iter().filter(|network| is_clearable(world, *network)).collect::<Vec<_>>() {
+        let wait = super::pulse::until_cleared(world);
+        let due = i64::try_from((world.now + wait).as_secs()).unwrap_or_default();
+        world.set(network, "clearedat", due);
+        world.due(wait, crate::jobs::Chore::ClearNetwork, network);
+    }
+}
+
+/// Whether a network is up and goes down when nothing runs in it.
+fn is_clearable(world: &World, network: Handle) -> bool {
+    let is_up = world.is_alive(network) && world.text(network, "state") == Some("Implemented");
+    let is_used = || {
+        let mut machines = world.referring("nic", "network", network).filter_map(|nic| world.link(nic, "vm"));
+        machines.any(|vm| world.text(vm, "state").is_some_and(|state| IN_USE.contains(&state)))
+    };
+    is_up && world.text(network, "type") == Some("Isolated") && !is_offered(world, network, "ispersistent") && !is_used()
+}
+
+/// Takes a network down in which nothing ran for long enough: its routers stop, and its VLAN is free.
+pub(crate) fn clear(world: &mut World, network: Handle) {
+    let is_due = u64::try_from(world.number(network, "clearedat")).is_ok_and(|due| due <= world.now.as_secs());
+    if !is_due || !is_clearable(world, network) {
+        return;
+    }
+    let routers: Vec<Handle> = world.referring("router", "network", network).collect();
+    routers.into_iter().for_each(|router| super::systemvm::halt(world, router));
+    world.set(network, "state", "Allocated");
+    for gone in ["vlan", "broadcasturi"] {
+        world.unset(network, gone);
+    }
 }
 
 /// Starts the routers of a network that machines start in, or deploys one if somebody destroyed them.

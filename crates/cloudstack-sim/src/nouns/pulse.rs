@@ -4,6 +4,8 @@
 //! Nothing happens at those moments. Whoever looks works out which of them have passed, so that a world with many machines
 //! costs nothing while nobody asks.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::world::{Handle, World};
@@ -25,6 +27,10 @@ pub(super) const DATABASE: Round = Round { first_seconds: 33, period_seconds: 60
 pub(super) const CAPACITIES: Round = Round { first_seconds: 333, period_seconds: 300 };
 /// Routers are asked for the results of their checks.
 pub(super) const CHECKS: Round = Round { first_seconds: 633, period_seconds: 600 };
+/// How long after its start a server clears away unused networks for the first time, beside its pause between two such rounds.
+const CLEARING_SECONDS: u64 = 43;
+/// That pause, and how long a network must have been seen unused, where no setting tells.
+const CLEARING_DEFAULT_SECONDS: u64 = 600;
 /// How long samples are kept, in seconds.
 const KEPT_SECONDS: u64 = 720 * 60;
 
@@ -46,6 +52,18 @@ impl Round {
         let first = started(world) + self.first_seconds;
         (self.count(world, after)..self.count(world, until)).map(move |number| first + number * self.period_seconds)
     }
+}
+
+/// How long it takes until a network that is unused from now on is cleared away: one round notices it, a later one, after the
+/// wait that a setting tells, takes it down.
+pub(super) fn until_cleared(world: &World) -> Duration {
+    let seconds = |name: &str| super::server::setting(world, name).and_then(|value| value.parse::<u64>().ok()).filter(|seconds| *seconds > 0);
+    let period = seconds("network.gc.interval").unwrap_or(CLEARING_DEFAULT_SECONDS);
+    let wait = seconds("network.gc.wait").unwrap_or(CLEARING_DEFAULT_SECONDS);
+    let rounds = Round { first_seconds: CLEARING_SECONDS + period, period_seconds: period };
+    let now = world.now.as_secs();
+    let noticed = started(world) + rounds.first_seconds + rounds.count(world, now) * period;
+    Duration::from_secs(noticed + wait.div_ceil(period) * period - now)
 }
 
 /// When the first management server started, in seconds since 1970.

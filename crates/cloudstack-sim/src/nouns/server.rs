@@ -159,7 +159,7 @@ pub(super) fn is_on(world: &World, name: &str) -> bool {
 }
 
 /// The value of a global setting.
-fn setting<'a>(world: &'a World, name: &str) -> Option<&'a str> {
+pub(super) fn setting<'a>(world: &'a World, name: &str) -> Option<&'a str> {
     world.text(world.find("configuration", "name", name)?, "value")
 }
 

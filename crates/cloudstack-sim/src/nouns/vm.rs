@@ -746,6 +746,7 @@ pub(crate) fn power_off(world: &mut World, vm: Handle) {
         world.set(vm, "wasstopped", true);
         touch(world, vm);
         release(world, vm);
+        super::network::leave(world, vm);
     }
 }
 

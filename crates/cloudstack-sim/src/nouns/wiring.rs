@@ -834,19 +834,35 @@ fn on_vlan(world: &World, physical: Handle, vlan: i64) -> Vec<Handle> {
     world.referring("network", "physicalnetwork", physical).filter(|network| world.text(*network, "vlan") == Some(&vlan)).collect()
 }
 
+/// Whose network it is that has a VLAN, in the members of that VLAN.
+fn owner_of(world: &World, network: Handle) -> Vec<(&'static str, String)> {
+    let Some(owner) = world.owner(network) else { return Vec::new() };
+    let mut members = match world.link(owner, "project") {
+        Some(project) => vec![("projectid", world.id(project)), ("project", world.string(project, "name"))],
+        None => vec![("account", world.string(owner, "name"))],
+    };
+    if let Some(domain) = world.link(owner, "domain") {
+        members.extend([("domainid", world.id(domain)), ("domain", world.string(domain, "name")), ("domainpath", world.string(domain, "path"))]);
+    }
+    members
+}
+
 fn shown_vlan(turn: &Turn<'_>, id: i64, (physical, vlan): (Handle, i64)) -> String {
     let world = &*turn.world;
     let networks = on_vlan(world, physical, vlan);
-    let shown: Vec<serde_json::Value> = networks.iter().map(|network| json!({"id": world.id(*network), "name": world.string(*network, "name")})).collect();
+    let rendered = recipe::nested(world, networks.iter().copied(), turn.viewer());
     let mut vlan = json!({
         "id": id, "vlan": vlan.to_string(), "zoneid": world.link(physical, "zone").map(|zone| world.id(zone)),
         "zonename": world.link(physical, "zone").map(|zone| world.string(zone, "name")), "physicalnetworkid": world.id(physical),
         "physicalnetworkname": world.string(physical, "name"), "isdedicated": false,
-        "allocationstate": if networks.is_empty() { "Free" } else { "Allocated" }, "network": shown,
+        "allocationstate": if networks.is_empty() { "Free" } else { "Allocated" },
     });
     if let Some(network) = networks.first() {
         let since = cloudstack_api::clock::timestamp(std::time::Duration::from_secs(world.created(*network)));
         vlan = super::metrics::with(vlan, "taken", since);
+        vlan = owner_of(world, *network).into_iter().fold(vlan, |vlan, (name, text)| super::metrics::with(vlan, name, text));
     }
+    let shown = if let Shown::Raw(text) = rendered { serde_json::from_str(&text).unwrap_or_default() } else { json!([]) };
+    vlan = super::metrics::with(vlan, "network", shown);
     vlan.to_string()
 }

@@ -22,6 +22,15 @@ const INJECTIONS: &[Injection] = &[
     Injection { scenario: "trouble", n: 27, command: "deployVirtualMachine", state: "Error" },
 ];
 
+/// Scenarios that were tried once before they were recorded, and how many seconds before. What the trial left behind shows in
+/// the recording: a second disk of a name, a host that had come back, alerts.
+const TRIALS: &[(&str, u64)] = &[("trouble", 224)];
+
+/// How many seconds before it was recorded a scenario had been tried, if it had been.
+pub(super) fn tried_before(scenario: &str) -> Option<u64> {
+    TRIALS.iter().find(|(known, _)| *known == scenario).map(|(_, seconds)| *seconds)
+}
+
 /// The trouble that began just before an exchange.
 pub(super) fn before(scenario: &str, n: u64) -> Option<Trouble> {
     let injection = INJECTIONS.iter().find(|injection| injection.scenario == scenario && injection.n == n)?;

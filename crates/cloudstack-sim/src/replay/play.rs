@@ -171,6 +171,9 @@ impl Replayer {
     pub fn play(&mut self, recording: &Recording) -> Vec<Verdict> {
         self.restarted = false;
         self.prepare(&recording.scenario);
+        if let Some(seconds) = injected::tried_before(&recording.scenario) {
+            self.rehearse(recording, seconds);
+        }
         let mut polls_left: Vec<&str> = recording.exchanges.iter().filter_map(polled).collect();
         polls_left.reverse();
         let mut verdicts = Vec::with_capacity(recording.exchanges.len());
@@ -189,6 +192,18 @@ impl Replayer {
         }
         self.rest();
         verdicts
+    }
+
+    /// Plays a scenario as it was tried some seconds before it was recorded. The ids of the trial are other ones.
+    fn rehearse(&mut self, recording: &Recording, seconds: u64) {
+        let ids = self.ids.clone();
+        for exchange in &recording.exchanges {
+            let earlier = Exchange { at: exchange.at.map(|at| at.saturating_sub(seconds)), ..exchange.clone() };
+            let answer = self.exchange(&recording.scenario, &earlier);
+            self.differences(&earlier, &answer);
+        }
+        self.rest();
+        self.ids = ids;
     }
 
     /// Lets time move until nothing is at work any more, but not far.

@@ -68,7 +68,7 @@ fn a_zone_is_built_enabled_and_torn_down_in_the_order_that_servers_ask_for() {
     let store = made(&ok(&cloud, "admin", "addImageStore", &[("zoneid", &zone), ("provider", "NFS"), ("url", "nfs://10.9.0.7/export/s1")]), "imagestore");
     let enabled = ok(&cloud, "admin", "updateZone", &[("id", &zone), ("allocationstate", "Enabled")]);
     assert_eq!(enabled["zone"]["allocationstate"], "Enabled");
-    let capacity = ok(&cloud, "admin", "listCapacity", &[("zoneid", &zone), ("type", "4")]);
+    let capacity = ok(&cloud, "admin", "listCapacity", &[("zoneid", &zone), ("type", "4"), ("fetchlatest", "true")]);
     assert_eq!((&capacity["capacity"][0]["zonename"], &capacity["capacity"][0]["capacitytotal"]), (&json!("edge"), &json!(5)));
     let vlans = ok(&cloud, "admin", "listGuestVlans", &[("zoneid", &zone)]);
     assert_eq!((&vlans["count"], &vlans["guestvlan"][9]["vlan"]), (&json!(10), &json!("309")));
