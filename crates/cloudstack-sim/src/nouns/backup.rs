@@ -190,11 +190,13 @@ const REPOSITORY_PUTS: &[Put] = &[
 fn list_policies(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let zone = turn.target("zoneid")?;
     let shown = |(name, text, external): &(&str, &str, &str), id: u128, turn: &Turn<'_>| {
-        json!({
-            "id": crate::world::id_text(id), "name": name, "description": text, "provider": "dummy", "externalid": external,
-            "allowuserdrivenbackups": true, "zoneid": turn.world.id(zone), "zonename": turn.world.string(zone, "name"), "created": turn.world.timestamp(),
-        })
-        .to_string()
+        let policy = json!({
+            "id": crate::world::id_text(id), "name": name, "description": text, "externalid": external, "allowuserdrivenbackups": true,
+            "zoneid": turn.world.id(zone), "zonename": turn.world.string(zone, "name"), "created": turn.world.timestamp(),
+        });
+        // Older releases do not say whose policy it is.
+        let policy = if turn.world.is_old { policy } else { super::metrics::with(policy, "provider", "dummy") };
+        policy.to_string()
     };
     let mut items = Vec::new();
     for policy in POLICIES {

@@ -1,6 +1,12 @@
 //! What machines are dressed with: SSH keys, affinity groups, user data, instance groups.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _, alphabet,
+    engine::{
+        DecodePaddingMode,
+        general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD},
+    },
+};
 
 use super::Tables;
 use crate::{
@@ -179,10 +185,26 @@ pub(crate) fn check_user_data(turn: &Turn<'_>, text: &str) -> Result<(), Refusal
     if text.len() > USER_DATA_MAX {
         return Err(Refusal::invalid(format!("User data has exceeded configurable max length: {USER_DATA_MAX}")));
     }
-    if STANDARD.decode(text.trim()).is_err() {
+    if encoded(turn.world, text).is_none() {
         return Err(Refusal::invalid("User data is not base64 encoded."));
     }
     Ok(())
+}
+
+/// User data as it is kept, if it is base64. Older releases take the letters of addresses too, and put bits that are missing in.
+fn encoded(world: &World, text: &str) -> Option<String> {
+    let text = text.trim();
+    if STANDARD.decode(text).is_ok() {
+        return Some(text.to_owned());
+    }
+    let is_known = |letter: char| letter.is_ascii_alphanumeric() || "+/-_=".contains(letter) || letter.is_ascii_whitespace();
+    if !world.is_old || !text.chars().all(is_known) {
+        return None;
+    }
+    let letters: String = text.chars().filter(|letter| *letter != '=' && !letter.is_ascii_whitespace()).collect();
+    let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let bytes = GeneralPurpose::new(&alphabet::STANDARD, config).decode(letters.replace('-', "+").replace('_', "/")).ok()?;
+    Some(STANDARD.encode(bytes))
 }
 
 /// Gives a machine the user data that a call names: a text, or a set that is kept under a name.
@@ -280,6 +302,7 @@ fn register_user_data(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         return Err(Refusal::invalid(format!("A userdata with name {name} already exists for this account.")));
     }
     check_user_data(turn, &text)?;
+    let text = encoded(turn.world, &text).unwrap_or(text);
     let mut fields: Vec<(&str, Datum)> = vec![("name", name.into()), ("userdata", text.into())];
     if let Some(names) = turn.arguments.text("params") {
         fields.push(("params", names.into()));

@@ -21,6 +21,8 @@ use crate::{
 
 /// Details that only root admins see and set.
 const DENIED_DETAILS: [&str; 4] = ["rootdisksize", "cpuOvercommitRatio", "memoryOvercommitRatio", "Message.ReservedCapacityFreed.Flag"];
+/// Details that others see and do not set.
+const READ_ONLY_DETAILS: [&str; 2] = ["dataDiskController", "rootDiskController"];
 /// States in which a machine can be worked on.
 const AT_REST: [&str; 2] = ["Running", "Stopped"];
 /// CloudStack's number and name of alerts about machines.
@@ -966,7 +968,8 @@ fn check_update(turn: &Turn<'_>, vm: Handle) -> Result<(), Refusal> {
         super::key::check_user_data(turn, text)?;
     }
     let details = turn.arguments.records("details").next();
-    let denied = details.and_then(|entry| entry.keys().find(|key| DENIED_DETAILS.iter().any(|denied| denied.eq_ignore_ascii_case(key))));
+    let closed = DENIED_DETAILS.iter().chain(&READ_ONLY_DETAILS);
+    let denied = details.and_then(|entry| entry.keys().find(|key| closed.clone().any(|denied| denied.eq_ignore_ascii_case(key))));
     match denied.filter(|_| !turn.caller.is_root()) {
         Some(key) => Err(Refusal::internal(format!("The setting {key} is not for users to add or change"))),
         None => Ok(()),
