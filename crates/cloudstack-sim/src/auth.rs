@@ -50,7 +50,8 @@ impl Credentials<'_> {
         self.pairs.iter().find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    fn exact(&self, name: &str) -> Option<&str> {
+    /// The value of the parameter with exactly this name.
+    pub(crate) fn exact(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
     }
 }
@@ -162,7 +163,7 @@ pub(crate) fn allows(world: &mut World, role: Handle, command: &Command) -> bool
 
 /// Answers a login: the body and the cookies to set.
 pub(crate) fn login(world: &mut World, credentials: &Credentials<'_>, server: &Server) -> Result<(String, Vec<String>), Refusal> {
-    let username = credentials.exact("username").unwrap_or_default().to_owned();
+    let username = credentials.exact("username").ok_or_else(|| Refusal::login("null"))?.to_owned();
     let domain = login_domain(world, credentials)?;
     let password = credentials.exact("password").filter(|password| !password.is_empty());
     let user = crate::nouns::user_named(world, domain, &username).filter(|user| password.is_some() && world.text(*user, "password") == password);

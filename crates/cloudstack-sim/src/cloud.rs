@@ -24,7 +24,7 @@ use crate::{
     json::{Json, to_xml},
     keep::{Deed, Entry, Journal, Ticket},
     late::{self, Look},
-    nouns::{self, factor},
+    nouns::{self, factor, password},
     options::{Plugins, Scene, TimeMode, WorldOptions},
     refusal::Refusal,
     sample,
@@ -381,6 +381,9 @@ impl Session<'_> {
             Some(command) => command.reply.envelope.clone(),
             None => format!("{}response", name.to_ascii_lowercase()),
         };
+        if let Some(answer) = password::answer(name).filter(|_| command.is_some()) {
+            return (envelope, answer(self.world, credentials));
+        }
         if let Some(session) = session
             && let Err(refusal) = auth::check_factor(self.world, session, name)
         {

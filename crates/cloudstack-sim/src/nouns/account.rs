@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{
-    Tables, domain, tenancy,
+    Tables, domain, password, tenancy,
     user::{self, NewUser},
 };
 use crate::{
@@ -193,6 +193,7 @@ fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         return Err(Refusal::invalid(format!("The specified account: {name} already exists")));
     }
     tenancy::check_role(turn, role, false)?;
+    password::check(turn.world, domain, (&user.username, &user.password))?;
     let account = new_account(turn.world, &NewAccount { name, domain, role });
     domain::put_network_domain(turn, account);
     put_details(turn, account);

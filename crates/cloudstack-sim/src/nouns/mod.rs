@@ -37,6 +37,7 @@ pub(crate) mod metrics;
 mod network;
 mod nic;
 mod offering;
+pub(crate) mod password;
 mod place;
 mod plan;
 pub(crate) mod project;

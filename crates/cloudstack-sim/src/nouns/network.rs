@@ -267,6 +267,7 @@ pub(crate) fn choose(turn: &mut Turn<'_>, owner: Handle, zone: Handle) -> Result
         [only] => Ok(vec![Wish { network: *only, address }]),
         [] => {
             let offering = default_offering(turn.world).ok_or_else(|| Refusal::invalid("Unable to find a default network offering"))?;
+            super::limit::check(turn, owner, &[("network", 1)])?;
             let name = format!("{}-network", turn.world.string(owner, "name"));
             Ok(vec![Wish { network: make(turn.world, owner, &Plan { name: name.clone(), text: name, zone, offering, gateway: None, domain: None }), address }])
         }

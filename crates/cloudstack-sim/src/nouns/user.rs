@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Tables, account, factor, tenancy};
+use super::{Tables, account, factor, password, tenancy};
 use crate::{
     auth,
     kind::{CREATED, Constant, ID, Noun, Shown, always, computed, flag, linked, own, own_or},
@@ -180,6 +180,7 @@ fn create(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         return Err(Refusal::internal(refusal.text));
     }
     tenancy::check_privileges(turn, account)?;
+    password::check(turn.world, domain, (&plan.username, &plan.password))?;
     Ok(Outcome::Object(make(turn.world, account, &plan)))
 }
 
@@ -232,7 +233,11 @@ fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 /// Users who are no admins tell their present password when they set a new one.
 fn check_password(turn: &Turn<'_>, user: Handle) -> Result<(), Refusal> {
-    if turn.arguments.text("password").is_none() || tenancy::is_admin(turn) {
+    let Some(wanted) = turn.arguments.text("password") else { return Ok(()) };
+    if let Some(domain) = turn.world.domain_of(user) {
+        password::check(turn.world, domain, (turn.world.text(user, "username").unwrap_or_default(), wanted))?;
+    }
+    if tenancy::is_admin(turn) {
         return Ok(());
     }
     match turn.arguments.text("currentpassword") {

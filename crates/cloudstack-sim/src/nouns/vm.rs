@@ -431,7 +431,8 @@ fn read_make(turn: &Turn<'_>) -> Result<Make, Refusal> {
     let size = size(turn, offering)?;
     check_custom(turn, offering, size)?;
     let disks = 1 + i64::from(disk.is_some());
-    super::limit::check(turn, owner, &[("user_vm", 1), ("cpu", size.0), ("memory", size.2), ("volume", disks)])?;
+    let gib = super::volume::wanted_gib(turn, template);
+    super::limit::check(turn, owner, &[("user_vm", 1), ("cpu", size.0), ("memory", size.2), ("volume", disks), ("primary_storage", gib)])?;
     let keys = super::key::named_pairs(turn, Some(owner))?;
     super::key::affinity_groups(turn)?;
     Ok(Make { zone, offering, template, owner, size, keys })

@@ -147,6 +147,17 @@ fn hypervisor(world: &World, volume: Handle, _: crate::kind::Viewer) -> Option<S
     Some(Shown::Text(word.to_owned()))
 }
 
+/// How many GiB the disks of a new machine take: its root disk, and its data disk where one is asked for.
+pub(crate) fn wanted_gib(turn: &Turn<'_>, template: Handle) -> i64 {
+    let offering = turn.arguments.object("diskofferingid");
+    let data = offering.map_or(0, |offering| turn.arguments.number("size").unwrap_or_else(|| turn.world.number(offering, "disksize")));
+    if template.kind == turn.world.kind("iso") {
+        return data;
+    }
+    let copied = Some(turn.world.number(template, "size")).filter(|size| *size > 0).unwrap_or(ROOT_BYTES) / GIB;
+    turn.arguments.number("rootdisksize").filter(|gib| *gib > 0).unwrap_or(copied) + data
+}
+
 /// Makes the root disk of a machine, and its data disk where one was asked for.
 pub(crate) fn make_root(turn: &mut Turn<'_>, vm: Handle, template: Handle, number: u64) {
     let owner = turn.world.owner(vm);

@@ -224,3 +224,39 @@ fn a_filter_says_which_templates_are_listed_and_an_id_asks_past_it() {
     assert_eq!(refused(&cloud, "dev", "updateIsoPermissions", &[("id", &id), ("ispublic", "true")]).0, 431);
     assert_eq!(refused(&cloud, "dev", "updateTemplate", &[("id", &id), ("templatetype", "ROUTING")]).0, 431);
 }
+
+#[test]
+fn new_passwords_are_what_the_settings_of_the_domain_want() {
+    let cloud = fresh();
+    let acme = domain(&cloud, "acme");
+    let user = id_of(&cloud, "admin", "listUsers", &[("listall", "true"), ("username", "dev")]);
+    let set = |name: &str, value: &str| ok(&cloud, "admin", "updateConfiguration", &[("name", name), ("value", value), ("domainid", &acme)]);
+    set("password.policy.minimum.length", "8");
+    set("password.policy.minimum.digits", "1");
+    let change = |password: &str| call(&cloud, "admin", "updateUser", &[("id", &user), ("password", password)]).0;
+    assert_eq!((change("short1"), change("longenough"), change("longenough1")), (431, 431, 200));
+    set("password.policy.allowPasswordToContainUsername", "false");
+    assert_eq!(change("the-DEV-of-1"), 431);
+    let made = |domain: &str| {
+        let person = [("username", "new"), ("password", "x"), ("email", "new@example.org"), ("firstname", "New"), ("lastname", "One"), ("accounttype", "0")];
+        call(&cloud, "admin", "createAccount", &[&person[..], &[("domainid", domain)]].concat()).0
+    };
+    assert_eq!((made(&acme), made(&domain(&cloud, "globex"))), (431, 200));
+}
+
+#[test]
+fn forgotten_passwords_are_asked_about_without_credentials_and_tell_nothing() {
+    let cloud = fresh();
+    let ask = |query: &str| {
+        let request = cloudstack_sim::WireRequest { body: format!("response=json&{query}"), method: cloudstack_sim::Method::Post, ..Default::default() };
+        let answer = cloud.answer(&request);
+        (answer.status, answer.body)
+    };
+    assert_eq!(ask("command=forgotPassword&username=nobody"), (200, r#"{"forgotpasswordresponse":{"success":true}}"#.to_owned()));
+    assert_eq!(ask("command=forgotPassword"), (531, "null".to_owned()));
+    assert_eq!(ask("command=resetPassword&username=dev"), (200, String::new()));
+    assert_eq!(ask("command=resetPassword&username=dev&token=x"), (431, "Invalid token".to_owned()));
+    let token = "5cba6aac-1d83-4a5d-a8d5-7ee7d4a1c001";
+    assert_eq!(ask(&format!("command=resetPassword&username=dev&domain=acme&password=x&token={token}")).0, 531);
+    assert_eq!(ask("command=login&password=x"), (531, "null".to_owned()));
+}
