@@ -132,7 +132,7 @@ impl Shelf {
     }
 
     /// Takes a command up.
-    pub(super) fn add(&mut self, command: &Command, words: &Words, family: &str, gloss: &Gloss) {
+    pub(super) fn add(&mut self, command: &Command, words: &Words, family: &str, gloss: &Gloss<'_>) {
         let at = self.documents.len();
         let parameters = command.parameters.iter().map(|parameter| parameter.name.as_str()).collect::<Vec<_>>().join(" ");
         let mut parts = vec![(Part::Name, command.name.as_str()), (Part::Title, words.title.as_str())];
@@ -191,13 +191,13 @@ impl Shelf {
     }
 
     /// A text as terms.
-    fn phrase(&mut self, text: &str, gloss: &Gloss) -> Phrase {
+    fn phrase(&mut self, text: &str, gloss: &Gloss<'_>) -> Phrase {
         let units = gloss.read(&text::tokens(text));
         units.into_iter().map(|unit| unit.stems.into_iter().chain(unit.concepts).map(|term| self.number(term)).collect()).collect()
     }
 
     /// The concepts of a name's first word.
-    fn verbs(&mut self, name: &str, gloss: &Gloss) -> Vec<u32> {
+    fn verbs(&mut self, name: &str, gloss: &Gloss<'_>) -> Vec<u32> {
         let first = text::tokens(name).into_iter().take(1).collect::<Vec<_>>();
         let concepts = gloss.read(&first).into_iter().flat_map(|unit| unit.concepts);
         concepts.map(|concept| self.number(concept)).collect()

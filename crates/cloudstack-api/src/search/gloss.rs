@@ -3,30 +3,10 @@
 //! Each line is a concept and the words and word groups that stand for it; `*` stands for any ending. Commands and
 //! requests are read with the same table, so that both meet in the concept whatever their words were.
 
-use std::collections::HashMap;
-
-use super::text::{self, Token};
-use crate::catalog::Table;
-
-/// One word of a pattern.
-#[derive(Debug)]
-struct Piece {
-    stem: String,
-    /// Whether any ending may follow.
-    open: bool,
-}
-
-impl Piece {
-    fn fits(&self, token: &Token) -> bool {
-        if self.open { token.word.starts_with(&self.stem) } else { token.stem == self.stem }
-    }
-}
-
-#[derive(Debug)]
-struct Pattern {
-    pieces: Vec<Piece>,
-    concept: usize,
-}
+use super::{
+    section::{Lines, joined, split},
+    text::{self, Token},
+};
 
 /// A stretch of text that is read as one thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,50 +17,101 @@ pub(super) struct Unit {
     pub(super) concepts: Vec<String>,
 }
 
-/// The table, ready for reading.
-#[derive(Debug)]
-pub(super) struct Gloss {
-    concepts: Vec<String>,
-    /// The patterns by the stem of their first word.
-    closed: HashMap<String, Vec<Pattern>>,
-    /// Those whose first word may have any ending, by its first two letters.
-    open: HashMap<Start, Vec<Pattern>>,
+/// What may follow a word of a pattern: any ending.
+const OPEN: char = '*';
+
+/// The table as [`written`] wrote it, read in place.
+///
+/// A pattern is a line: its words (stems, or beginnings with `*`), a tab, the place of its concept.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gloss<'a> {
+    concepts: Lines<'a>,
+    /// The patterns whose first word is a stem, sorted by it.
+    closed: Lines<'a>,
+    /// Those whose first word may have any ending, sorted by its beginning.
+    open: Lines<'a>,
 }
 
-/// The first two letters of a word.
-type Start = (Option<char>, Option<char>);
+/// A pattern and its concept.
+#[derive(Clone, Copy)]
+struct Pattern<'a> {
+    pieces: &'a str,
+    concept: &'a str,
+}
 
-impl Gloss {
-    /// The embedded table.
-    pub(super) fn embedded() -> Self {
-        Self::new(&Table::new(include_str!("../../../../catalog/synonyms.tsv")))
+impl<'a> Pattern<'a> {
+    fn read(line: &'a str) -> Option<Self> {
+        let (pieces, concept) = line.split_once('\t')?;
+        Some(Self { pieces, concept })
     }
 
-    fn new(table: &Table) -> Self {
-        let mut gloss = Self { concepts: Vec::new(), closed: HashMap::new(), open: HashMap::new() };
-        for line in table.lines() {
-            let Some((concept, others)) = line.split_once('\t') else { continue };
-            let at = gloss.concepts.len();
-            gloss.concepts.push(format!("={concept}"));
-            for other in others.split(',').chain([concept]) {
-                let pieces = pieces(other);
-                let Some(first) = pieces.first() else { continue };
-                let drawer = if first.open { gloss.open.entry(start(&first.stem)).or_default() } else { gloss.closed.entry(first.stem.clone()).or_default() };
-                drawer.push(Pattern { pieces, concept: at });
-            }
+    fn first(line: &str) -> &str {
+        line.split([' ', '\t', OPEN]).next().unwrap_or_default()
+    }
+
+    fn size(&self) -> usize {
+        self.pieces.split(' ').count()
+    }
+
+    fn fits(&self, tokens: &[Token]) -> bool {
+        let mut tokens = tokens.iter();
+        self.pieces.split(' ').all(|piece| {
+            tokens.next().is_some_and(|token| match piece.strip_suffix(OPEN) {
+                Some(beginning) => token.word.starts_with(beginning),
+                None => token.stem == piece,
+            })
+        })
+    }
+}
+
+/// A table of synonyms as a section of the index file.
+pub(super) fn written(table: &str) -> Vec<u8> {
+    let (mut concepts, mut closed, mut open) = (Vec::new(), Vec::new(), Vec::new());
+    for (concept, others) in table.lines().filter_map(|line| line.split_once('\t')) {
+        for pieces in others.split(',').chain([concept]).map(pieces) {
+            let Some(first) = pieces.first() else { continue };
+            let drawer = if first.ends_with(OPEN) { &mut open } else { &mut closed };
+            drawer.push(format!("{}\t{}", pieces.join(" "), concepts.len()));
         }
-        gloss
+        concepts.push(format!("={concept}"));
+    }
+    for drawer in [&mut closed, &mut open] {
+        drawer.sort_by(|a, b| Pattern::first(a).cmp(Pattern::first(b)).then_with(|| a.cmp(b)));
+        drawer.dedup();
+    }
+    joined(&[concepts, closed, open].map(|lines| Lines::written(lines.iter().map(String::as_str))))
+}
+
+/// A written pattern as stems, and beginnings with `*`.
+fn pieces(pattern: &str) -> Vec<String> {
+    let mut pieces = Vec::new();
+    for word in pattern.split_whitespace() {
+        let tokens = text::tokens(word.trim_end_matches(OPEN));
+        let last = tokens.len().saturating_sub(1);
+        pieces.extend(tokens.into_iter().enumerate().map(|(at, token)| {
+            let open = word.ends_with(OPEN) && at == last && !token.is_letter();
+            if open { format!("{}{OPEN}", token.word) } else { token.stem }
+        }));
+    }
+    pieces
+}
+
+impl<'a> Gloss<'a> {
+    /// Opens a section that [`written`] wrote.
+    pub(super) fn open(bytes: &'a [u8]) -> Option<Self> {
+        let [concepts, closed, open] = split(bytes)?;
+        Some(Self { concepts: Lines::open(concepts)?, closed: Lines::open(closed)?, open: Lines::open(open)? })
     }
 
     /// Whether some pattern of one word fits this word.
     pub(super) fn knows(&self, token: &Token) -> bool {
-        self.patterns(token).any(|pattern| pattern.pieces.len() == 1 && pattern.pieces.first().is_some_and(|piece| piece.fits(token)))
+        self.patterns(token).any(|pattern| pattern.size() == 1)
     }
 
     /// The single words of the table, for repairing slips.
-    pub(super) fn single_words(&self) -> impl Iterator<Item = &str> {
-        let single = self.closed.values().chain(self.open.values()).flatten().filter(|pattern| pattern.pieces.len() == 1);
-        single.filter_map(|pattern| pattern.pieces.first()).map(|piece| piece.stem.as_str())
+    pub(super) fn single_words(&self) -> impl Iterator<Item = &'a str> {
+        let patterns = self.closed.iter().chain(self.open.iter()).filter_map(Pattern::read);
+        patterns.filter(|pattern| pattern.size() == 1).map(|pattern| pattern.pieces.trim_end_matches(OPEN))
     }
 
     /// Reads words as units; at each word the longest pattern wins, and all patterns of that length count. The concepts
@@ -125,44 +156,34 @@ impl Gloss {
         let mut length = 0;
         let mut concepts: Vec<String> = Vec::new();
         for pattern in self.patterns(first) {
-            let size = pattern.pieces.len();
-            let fits = size >= length && size <= most && size <= rest.len() && pattern.pieces.iter().zip(rest).all(|(piece, token)| piece.fits(token));
-            if !fits {
+            let size = pattern.size();
+            if size < length || size > most || size > rest.len() || !pattern.fits(rest) {
                 continue;
             }
             if size > length {
                 concepts.clear();
                 length = size;
             }
-            if let Some(concept) = self.concepts.get(pattern.concept).filter(|concept| !concepts.contains(concept)) {
-                concepts.push(concept.clone());
+            let concept = pattern.concept.parse().ok().and_then(|place| self.concepts.get(place)).unwrap_or_default();
+            if !concepts.iter().any(|known| known == concept) {
+                concepts.push(concept.to_owned());
             }
         }
         (length, concepts)
     }
 
-    fn patterns(&self, token: &Token) -> impl Iterator<Item = &Pattern> {
-        self.closed.get(&token.stem).into_iter().chain(self.open.get(&start(&token.word))).flatten()
+    /// The patterns whose first word fits a word.
+    fn patterns(&self, token: &Token) -> impl Iterator<Item = Pattern<'a>> {
+        let beginnings = token.word.char_indices().map(|(at, letter)| token.word.get(..at + letter.len_utf8()).unwrap_or_default());
+        let open = beginnings.flat_map(|beginning| from(self.open, beginning));
+        from(self.closed, &token.stem).chain(open).filter_map(Pattern::read)
     }
 }
 
-fn start(word: &str) -> Start {
-    let mut letters = word.chars();
-    (letters.next(), letters.next())
-}
-
-fn pieces(pattern: &str) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    for word in pattern.split_whitespace() {
-        let open = word.ends_with('*');
-        let tokens = text::tokens(word.trim_end_matches('*'));
-        let last = tokens.len().saturating_sub(1);
-        pieces.extend(tokens.into_iter().enumerate().map(|(at, token)| {
-            let open = open && at == last && !token.is_letter();
-            Piece { stem: if open { token.word } else { token.stem }, open }
-        }));
-    }
-    pieces
+/// The lines that begin with this very word.
+fn from<'a>(lines: Lines<'a>, word: &str) -> impl Iterator<Item = &'a str> {
+    let start = lines.first(|line| Pattern::first(line) >= word);
+    (start..lines.len()).filter_map(move |place| lines.get(place)).take_while(move |line| Pattern::first(line) == word)
 }
 
 #[cfg(test)]
@@ -170,7 +191,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Vec<Vec<String>> {
-        let gloss = Gloss::new(&Table::new("firewall\tport, puerto*\npublicip\tpublic ip, 公网ip\nreboot\tbounce, 再起動\nvm\tserver, box, サーバー\n"));
+        let table = written("firewall\tport, puerto*\npublicip\tpublic ip, 公网ip\nreboot\tbounce, 再起動\nvm\tserver, box, サーバー\n");
+        let gloss = Gloss::open(&table).unwrap();
         gloss.read(&text::tokens(text)).into_iter().map(|unit| unit.concepts).filter(|concepts| !concepts.is_empty()).collect()
     }
 

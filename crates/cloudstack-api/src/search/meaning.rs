@@ -5,8 +5,8 @@
 //! (`cargo run --release -p cloudstack-api --example learn`). It is read in place. A command or word that it does not
 //! know simply has no opinion from here.
 
-/// The numbers at the start of the file: dimensions, bytes of the terms, bytes of the commands.
-const HEADER: usize = 3;
+use super::section::{Lines, joined, long, split};
+
 /// The least that a command's likelihood counts, as a logarithm: below it all are equally unlikely.
 pub(super) const LIKELIHOOD_MIN: f32 = -14.0;
 /// The largest number of a row.
@@ -15,14 +15,14 @@ const ROW_MAX: f32 = 127.0;
 /// Rows of small numbers, each with its scale, found by name.
 #[derive(Debug, Default)]
 struct Rows {
-    names: Vec<&'static str>,
+    names: Lines<'static>,
     bytes: &'static [u8],
     dimensions: usize,
 }
 
 impl Rows {
     fn get(&self, name: &str) -> Option<(f32, &'static [u8])> {
-        self.at(self.names.binary_search(&name).ok()?)
+        self.at(self.names.place(name)?)
     }
 
     fn at(&self, position: usize) -> Option<(f32, &'static [u8])> {
@@ -44,25 +44,16 @@ pub(super) struct Meaning {
 
 impl Meaning {
     /// The embedded vectors, for documents with these names.
-    pub(super) fn embedded<'a>(documents: impl Iterator<Item = &'a str>) -> Self {
-        Self::open(include_bytes!("../../../../catalog/meaning.bin"), documents).unwrap_or_default()
+    pub(super) fn embedded<'a>(documents: impl Iterator<Item = &'a str> + Clone) -> Self {
+        let unknown = documents.clone().map(|_| None).collect();
+        Self::open(include_bytes!("../../../../catalog/meaning.bin"), documents).unwrap_or_else(|| Self { documents: unknown, ..Self::default() })
     }
 
     fn open<'a>(bytes: &'static [u8], documents: impl Iterator<Item = &'a str>) -> Option<Self> {
-        let mut rest = bytes;
-        let mut numbers = [0_usize; HEADER];
-        for number in &mut numbers {
-            let (first, others) = rest.split_first_chunk()?;
-            *number = usize::try_from(u32::from_le_bytes(*first)).ok()?;
-            rest = others;
-        }
-        let [dimensions, term_bytes, command_bytes] = numbers;
-        let (terms, rest) = rest.split_at_checked(term_bytes)?;
-        let (commands, rest) = rest.split_at_checked(command_bytes)?;
-        let terms: Vec<&str> = std::str::from_utf8(terms).ok()?.lines().collect();
-        let commands: Vec<&str> = std::str::from_utf8(commands).ok()?.lines().collect();
-        let (term_rows, command_rows) = rest.split_at_checked(terms.len() * (dimensions + size_of::<f32>()))?;
-        let documents = documents.map(|name| commands.binary_search(&name).ok()).collect();
+        let [dimensions, terms, term_rows, commands, command_rows] = split(bytes)?;
+        let dimensions = usize::try_from(u32::from_le_bytes(*dimensions.first_chunk()?)).ok()?;
+        let (terms, commands) = (Lines::open(terms)?, Lines::open(commands)?);
+        let documents = documents.map(|name| commands.place(name)).collect();
         let rows = |names, bytes| Rows { names, bytes, dimensions };
         Some(Self { terms: rows(terms, term_rows), commands: rows(commands, command_rows), documents })
     }
@@ -95,20 +86,16 @@ impl Meaning {
 /// Writes the file that [`Meaning`] reads: a vector for each term and for each command, both sorted by name.
 #[must_use]
 pub fn written(terms: &[(String, Vec<f32>)], commands: &[(String, Vec<f32>)]) -> Vec<u8> {
-    let names = |rows: &[(String, Vec<f32>)]| rows.iter().map(|(name, _)| format!("{name}\n")).collect::<String>();
-    let (term_names, command_names) = (names(terms), names(commands));
     let dimensions = terms.first().map_or(0, |(_, row)| row.len());
-    let mut bytes = Vec::new();
-    for number in [dimensions, term_names.len(), command_names.len()] {
-        bytes.extend(u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes());
-    }
-    bytes.extend(term_names.bytes().chain(command_names.bytes()));
-    for (_, row) in terms.iter().chain(commands) {
-        let scale = row.iter().fold(f32::MIN_POSITIVE, |most, number| most.max(number.abs())) / ROW_MAX;
-        bytes.extend(scale.to_le_bytes());
-        bytes.extend(row.iter().map(|number| rounded(number / scale).cast_unsigned()));
-    }
-    bytes
+    let names = |rows: &[(String, Vec<f32>)]| Lines::written(rows.iter().map(|(name, _)| name.as_str()));
+    let numbers = |rows: &[(String, Vec<f32>)]| rows.iter().flat_map(|(_, row)| small(row)).collect::<Vec<u8>>();
+    joined(&[long(dimensions).to_le_bytes().to_vec(), names(terms), numbers(terms), names(commands), numbers(commands)])
+}
+
+/// A row as its scale and small numbers.
+fn small(row: &[f32]) -> Vec<u8> {
+    let scale = row.iter().fold(f32::MIN_POSITIVE, |most, number| most.max(number.abs())) / ROW_MAX;
+    scale.to_le_bytes().into_iter().chain(row.iter().map(|number| rounded(number / scale).cast_unsigned())).collect()
 }
 
 fn signed(byte: u8) -> f32 {

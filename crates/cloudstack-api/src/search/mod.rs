@@ -15,13 +15,13 @@ mod marks;
 mod meaning;
 mod mood;
 mod phrase;
+mod section;
 mod slips;
 mod store;
 mod text;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    sync::OnceLock,
 };
 
 pub use self::meaning::written as written_meaning;
@@ -30,7 +30,6 @@ use self::{
     gloss::{Gloss, Unit},
     meaning::Meaning,
     mood::Mood,
-    slips::Dictionary,
     store::Store,
     text::Token,
 };
@@ -119,8 +118,6 @@ pub struct Index {
     verbs: HashSet<u32>,
     /// The concepts of verbs that end something.
     ends: Vec<u32>,
-    gloss: Gloss,
-    dictionary: OnceLock<Dictionary>,
 }
 
 /// A unit of the request: what was written, and the terms that meet it with their weight.
@@ -130,27 +127,44 @@ struct Wanted {
     mass: f32,
 }
 
+/// What people say besides the phrases among the words: command, tab, phrases with `|` between them.
+const SAID: &str = include_str!("../../../../catalog/phrases.tsv");
+/// What people say → what we call it.
+const SYNONYMS: &str = include_str!("../../../../catalog/synonyms.tsv");
+
+fn said() -> HashMap<&'static str, Vec<&'static str>> {
+    let lines = SAID.lines().filter_map(|line| line.split_once('\t'));
+    lines.map(|(command, phrases)| (command, phrases.split('|').collect())).collect()
+}
+
 /// The file `catalog/search.bin` for a catalog of the newest release.
 #[must_use]
 pub fn compiled(catalog: &Catalog) -> Vec<u8> {
-    let gloss = Gloss::embedded();
+    let synonyms = gloss::written(SYNONYMS);
+    let gloss = Gloss::open(&synonyms).unwrap_or_default();
+    let said = said();
     let mut shelf = Shelf::new(default_roles(&catalog.release().line_name()));
     let families: HashMap<String, String> = catalog.families().into_iter().map(|family| (family.name, format!("{} {}", family.title, family.text))).collect();
     for command in catalog.commands() {
-        shelf.add(&command, &catalog.words(&command), families.get(&command.family).map_or("", String::as_str), &gloss);
+        let mut words = catalog.words(&command);
+        words.phrases.extend(said.get(command.name.as_str()).into_iter().flatten().map(|phrase| (*phrase).to_owned()));
+        shelf.add(&command, &words, families.get(&command.family).map_or("", String::as_str), &gloss);
     }
-    store::written(&shelf)
+    store::written(&shelf, &gloss, synonyms.clone())
 }
 
 /// The names, titles, phrases and first sentences of all commands as lessons.
 #[must_use]
 pub fn lessons(catalog: &Catalog) -> Vec<Lesson> {
-    let gloss = Gloss::embedded();
-    let lesson = |command: &str, text: &str| Lesson { command: command.to_owned(), marks: marks::of(&gloss.read(&text::tokens(text)), Mood::of(text)) };
+    let synonyms = gloss::written(SYNONYMS);
+    let gloss = Gloss::open(&synonyms).unwrap_or_default();
+    let said = said();
+    let lesson = |command: &str, text: &str| Lesson { command: command.to_owned(), marks: marks::of(&gloss.read(&text::tokens(&literal::generalise(text))), Mood::of(text)) };
     let of_command = |command: std::sync::Arc<crate::catalog::Command>| {
         let words = catalog.words(&command);
         let first = words.text.split(". ").next().unwrap_or_default();
         let texts = [command.name.as_str(), &words.title, first].into_iter().chain(words.phrases.iter().map(String::as_str));
+        let texts = texts.chain(said.get(command.name.as_str()).into_iter().flatten().copied());
         texts.map(|text| lesson(&command.name, text)).collect::<Vec<_>>()
     };
     catalog.commands().flat_map(of_command).collect()
@@ -169,8 +183,6 @@ impl Index {
             verbs: store.documents.iter().flat_map(|document| document.verbs.iter().copied()).collect(),
             ends: ENDS.iter().filter_map(|concept| store.term(concept)).collect(),
             length_mean: length_mean.max(1.0),
-            gloss: Gloss::embedded(),
-            dictionary: OnceLock::new(),
             store,
         }
     }
@@ -221,7 +233,7 @@ impl Index {
         let mut tokens = text::tokens(&literal::generalise(query));
         tokens.truncate(REQUEST_WORDS_MAX);
         let tokens: Vec<Token> = tokens.into_iter().map(|token| self.repaired(token)).collect();
-        self.gloss.read(&tokens)
+        self.store.gloss.read(&tokens)
     }
 
     fn wanted(&self, unit: &Unit) -> Option<Wanted> {
@@ -237,21 +249,8 @@ impl Index {
 
     /// The word that was meant, where the written one is known nowhere.
     fn repaired(&self, token: Token) -> Token {
-        let known = self.store.term(&token.stem).is_some() || text::is_stop_word(&token.word) || self.gloss.knows(&token);
-        if known { token } else { self.dictionary().nearest(&token.stem).map_or(token, Token::of_stem) }
-    }
-
-    /// The known words; gathered when the first unknown one comes.
-    fn dictionary(&self) -> &Dictionary {
-        self.dictionary.get_or_init(|| {
-            let mut dictionary = Dictionary::default();
-            for (term, with) in self.store.terms() {
-                dictionary.add(term, with);
-            }
-            let with = |word: &str| self.store.term(word).map_or(0, |term| self.store.postings(term).count());
-            self.gloss.single_words().for_each(|word| dictionary.add(word, with(word)));
-            dictionary
-        })
+        let known = self.store.term(&token.stem).is_some() || text::is_stop_word(&token.word) || self.store.gloss.knows(&token);
+        if known { token } else { self.store.dictionary.nearest(&token.stem).map_or(token, Token::of_stem) }
     }
 
     /// How well a command suits the mood of a request.

@@ -1,15 +1,18 @@
 //! The index as data: `catalog/search.bin`, made by `cargo xtask search` from the catalog's words, read in place.
 //!
-//! The file is seven sections after their lengths; numbers are little-endian. Opening it reads the documents and notes
-//! where the terms are; postings are read when a request has their term.
+//! Opening it reads the documents; terms, postings, synonyms and the words for repairing slips are read when a request
+//! needs them.
 
 use std::collections::HashMap;
 
-use super::document::{Document, Shelf};
+use super::{
+    document::{Document, Shelf},
+    gloss::Gloss,
+    section::{Lines, end, joined, long, split},
+    slips::{self, Dictionary},
+};
 use crate::catalog::Release;
 
-/// How many sections the file has.
-const SECTIONS: usize = 7;
 /// Weighted frequencies are kept in tenths: all weights are multiples of a tenth.
 const TENTHS: f32 = 10.0;
 /// The bytes of a posting: document and frequency.
@@ -23,7 +26,9 @@ const WITH_MIN: f32 = 3.0;
 #[derive(Debug, Default)]
 pub(super) struct Store {
     pub(super) documents: Vec<Document>,
-    terms: Vec<&'static str>,
+    pub(super) gloss: Gloss<'static>,
+    pub(super) dictionary: Dictionary<'static>,
+    terms: Lines<'static>,
     posting_ends: &'static [u8],
     postings: &'static [u8],
     phrase_ends: &'static [u8],
@@ -39,31 +44,15 @@ impl Store {
 
     /// Opens a file for a release; `None` if it is none of ours.
     pub(super) fn open(bytes: &'static [u8], release: Release) -> Option<Self> {
-        let mut lengths = [0_usize; SECTIONS];
-        let mut rest = bytes;
-        for length in &mut lengths {
-            let (number, others) = rest.split_first_chunk()?;
-            *length = usize::try_from(u32::from_le_bytes(*number)).ok()?;
-            rest = others;
-        }
-        let mut sections = [rest; SECTIONS];
-        for (section, length) in sections.iter_mut().zip(lengths) {
-            (*section, rest) = rest.split_at_checked(length)?;
-        }
-        let [documents, terms, posting_ends, postings, phrase_ends, phrases, owners] = sections;
+        let [documents, gloss, dictionary, terms, posting_ends, postings, phrase_ends, phrases, owners] = split(bytes)?;
         let documents = std::str::from_utf8(documents).ok()?.lines().filter_map(|line| Document::read(line, release)).collect();
-        let terms = std::str::from_utf8(terms).ok()?.lines().collect();
-        Some(Self { documents, terms, posting_ends, postings, phrase_ends, phrases, owners })
+        let (gloss, dictionary, terms) = (Gloss::open(gloss)?, Dictionary::open(dictionary)?, Lines::open(terms)?);
+        Some(Self { documents, gloss, dictionary, terms, posting_ends, postings, phrase_ends, phrases, owners })
     }
 
     /// The number of a term that some command has.
     pub(super) fn term(&self, term: &str) -> Option<u32> {
-        self.terms.binary_search(&term).ok().and_then(|at| u32::try_from(at).ok())
-    }
-
-    /// All terms, each with the number of commands that have it.
-    pub(super) fn terms(&self) -> impl Iterator<Item = (&'static str, usize)> + '_ {
-        self.terms.iter().zip(0..).map(|(term, number)| (*term, self.with(number)))
+        self.terms.place(term).and_then(|place| u32::try_from(place).ok())
     }
 
     /// How telling a term is.
@@ -103,11 +92,7 @@ fn rarity(count: usize, with: usize) -> f32 {
 
 /// The entries of a term: from where those of the term before it end to where its own end.
 fn span(entries: &'static [u8], ends: &'static [u8], term: u32, width: usize) -> &'static [u8] {
-    let end = |term: usize| {
-        let bytes = ends.get(term.checked_mul(size_of::<u32>())?..)?.first_chunk()?;
-        usize::try_from(u32::from_le_bytes(*bytes)).ok()
-    };
-    let bounds = usize::try_from(term).ok().and_then(|term| Some((term.checked_sub(1).map_or(Some(0), end)?, end(term)?)));
+    let bounds = usize::try_from(term).ok().and_then(|term| Some((term.checked_sub(1).map_or(Some(0), |before| end(ends, before))?, end(ends, term)?)));
     bounds.and_then(|(start, end)| entries.get(start * width..end * width)).unwrap_or_default()
 }
 
@@ -120,7 +105,7 @@ fn pairs(bytes: &'static [u8]) -> impl Iterator<Item = (u16, u16)> {
 }
 
 /// Writes the file that [`Store`] reads.
-pub(super) fn written(shelf: &Shelf) -> Vec<u8> {
+pub(super) fn written(shelf: &Shelf, gloss: &Gloss<'_>, synonyms: Vec<u8>) -> Vec<u8> {
     let mut terms: Vec<(&str, usize)> = shelf.terms().collect();
     terms.sort_unstable();
     let count = shelf.documents.len();
@@ -152,18 +137,15 @@ pub(super) fn written(shelf: &Shelf) -> Vec<u8> {
     }
     let places: HashMap<usize, usize> = terms.iter().enumerate().map(|(place, (_, number))| (*number, place)).collect();
     let documents: String = shelf.documents.iter().map(|document| document.written(&places)).collect();
-    let names: String = terms.iter().map(|(term, _)| format!("{term}\n")).collect();
-    let sections = [documents.into_bytes(), names.into_bytes(), posting_ends, postings, phrase_ends, phrases, owners];
-    let lengths = sections.iter().flat_map(|section| long(section.len()).to_le_bytes());
-    lengths.collect::<Vec<u8>>().into_iter().chain(sections.iter().flatten().copied()).collect()
+    let with_of = |word: &str| terms.binary_search_by_key(&word, |(term, _)| term).ok().and_then(|place| shelf.postings.get(terms.get(place)?.1)).map_or(0, Vec::len);
+    let words = terms.iter().map(|(term, _)| *term).chain(gloss.single_words());
+    let dictionary = slips::written(words.map(|word| (word, with_of(word))));
+    let names = Lines::written(terms.iter().map(|(term, _)| *term));
+    joined(&[documents.into_bytes(), synonyms, dictionary, names, posting_ends, postings, phrase_ends, phrases, owners])
 }
 
 fn short(number: usize) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
-}
-
-fn long(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "frequencies are small and positive")]
