@@ -10,8 +10,10 @@ use serde_json::Value;
 
 use crate::workspace::{Done, read, say};
 
-/// The sets of requests with the commands that answer them; `lot-held` is never tuned or learned by.
-const SETS: [&str; 4] = ["routing", "requests", "lot-open", "lot-held"];
+/// The sets of requests with the commands that answer them; both `lot-held` are never tuned or learned by.
+const SETS: [&str; 5] = ["routing", "requests", "lot-open", "lot-held", "lot-held-2"];
+/// How the names of sets begin whose misses are not shown, so that nobody tunes by them.
+const HELD_OUT: &str = "lot-held";
 /// The set of whose lines every second one is never tuned or learned by either.
 const PARTLY_HELD_OUT: &str = "routing";
 /// The ranks at which recall is told.
@@ -49,17 +51,17 @@ fn print_set(index: &Index, set: &str, with_misses: bool) -> Done {
                 *found += usize::from(rank.is_some_and(|rank| rank < at_most));
             }
         }
-        if rank.is_none_or(|rank| rank >= 5) {
+        if rank.is_none_or(|rank| rank >= 5) && held_out.is_none() {
             let found: Vec<&str> = hits.iter().take(3).map(|hit| hit.command.as_str()).collect();
             let _ = writeln!(misses, "{:<11} {}\n            wanted {}; found {}", text("kind"), text("query"), accepted.join(" or "), found.join(", "));
         }
     }
-    if with_misses {
+    if with_misses && !set.starts_with(HELD_OUT) {
         say(misses.trim_end())?;
     }
     for (kind, tally) in &tallies {
         let shares: Vec<String> = RANKS.iter().zip(tally.found).map(|(rank, found)| format!("@{rank} {:5.1} %", percent(found, tally.requests))).collect();
-        say(&format!("{set:<9} {kind:<12} {:>3} requests  {}", tally.requests, shares.join("  ")))?;
+        say(&format!("{set:<10} {kind:<12} {:>3} requests  {}", tally.requests, shares.join("  ")))?;
     }
     Ok(())
 }

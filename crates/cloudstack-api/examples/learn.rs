@@ -5,7 +5,11 @@
 //! near that of its command: a softmax over all commands, by stochastic gradients. The texts are our own names, titles,
 //! phrases and first sentences, and the requests of the tests but those that are held out to measure by.
 
-use std::{collections::BTreeMap, fs, io, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::Path,
+};
 
 use cloudstack_api::{
     catalog::{Catalog, Release},
@@ -14,9 +18,9 @@ use cloudstack_api::{
 use serde_json::Value;
 
 /// Numbers in a vector.
-const DIMENSIONS: usize = 64;
+const DIMENSIONS: usize = 96;
 /// How often all texts are gone through.
-const ROUNDS: usize = 30;
+const ROUNDS: usize = 20;
 /// Texts between two steps.
 const BATCH: usize = 256;
 /// The size of the first step; it shrinks to nothing.
@@ -29,8 +33,6 @@ const SHRINKING: f32 = 1e-4;
 const SPREAD_FIRST: f32 = 0.3;
 /// The length of the vectors that commands begin with.
 const LENGTH_FIRST: f32 = 3.0;
-/// Marks in fewer texts than this are left out.
-const TEXTS_MIN: usize = 2;
 /// How long the means of gradients and of their squares remember.
 const MEMORY: (f32, f32) = (0.9, 0.99);
 /// The requests to learn from, and which of each so many lines are held out.
@@ -203,10 +205,8 @@ fn main() -> io::Result<()> {
     let catalog = Catalog::embedded(Release::NEWEST);
     let mut lessons = lessons(&catalog);
     lessons.extend(requests(folder, &Index::new(&catalog))?);
-    let mut with: BTreeMap<&str, usize> = BTreeMap::new();
-    lessons.iter().flat_map(|lesson| &lesson.marks).for_each(|mark| *with.entry(mark).or_default() += 1);
-    with.retain(|_, with| *with >= TEXTS_MIN);
-    let marks: BTreeMap<&str, usize> = with.keys().enumerate().map(|(at, mark)| (*mark, at)).collect();
+    let marks: BTreeSet<&str> = lessons.iter().flat_map(|lesson| &lesson.marks).map(String::as_str).collect();
+    let marks: BTreeMap<&str, usize> = marks.into_iter().zip(0..).collect();
     let names: Vec<String> = catalog.commands().map(|command| command.name.clone()).collect();
     let text = |lesson: &Lesson| {
         let command = names.binary_search(&lesson.command).ok()?;

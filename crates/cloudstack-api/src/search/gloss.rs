@@ -11,6 +11,8 @@ use super::{
 /// A stretch of text that is read as one thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Unit {
+    /// Its words, in lower case.
+    pub(super) written: String,
     /// The stems of its words.
     pub(super) stems: Vec<String>,
     /// The concepts that it stands for, each with `=` before it.
@@ -130,7 +132,7 @@ impl<'a> Gloss<'a> {
                 stems.extend(rest.get(1).filter(|next| token.is_letter() && next.is_letter()).map(|next| format!("{}{}", token.word, next.word)));
             }
             if !stems.is_empty() || !concepts.is_empty() {
-                units.push(Unit { stems, concepts });
+                units.push(Unit { written: text::joined(taken), stems, concepts });
             }
             at += length.max(1);
         }

@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn the_first_deed_and_the_mood_are_marked() {
-        let unit = |stem: &str, concept: &str| Unit { stems: vec![stem.to_owned()], concepts: vec![format!("={concept}")] };
+        let unit = |stem: &str, concept: &str| Unit { stems: vec![stem.to_owned()], concepts: vec![format!("={concept}")], ..Unit::default() };
         let marks = of(&[unit("server", "vm"), unit("halt", "stop"), unit("boot", "start")], Mood { asks: true, denies: false });
         assert!(["server", "=vm", ">stop", ASKS].iter().all(|mark| marks.contains(*mark)), "{marks:?}");
         assert!(!marks.contains(">start") && !marks.contains(DENIES), "{marks:?}");

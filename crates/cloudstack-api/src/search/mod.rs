@@ -20,9 +20,7 @@ mod slips;
 mod store;
 mod text;
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 pub use self::meaning::written as written_meaning;
 use self::{
@@ -159,7 +157,10 @@ pub fn lessons(catalog: &Catalog) -> Vec<Lesson> {
     let synonyms = gloss::written(SYNONYMS);
     let gloss = Gloss::open(&synonyms).unwrap_or_default();
     let said = said();
-    let lesson = |command: &str, text: &str| Lesson { command: command.to_owned(), marks: marks::of(&gloss.read(&text::tokens(&literal::generalise(text))), Mood::of(text)) };
+    let lesson = |command: &str, text: &str| Lesson {
+        command: command.to_owned(),
+        marks: marks::of(&gloss.read(&text::tokens(&literal::generalise(text))), Mood::of(text)),
+    };
     let of_command = |command: std::sync::Arc<crate::catalog::Command>| {
         let words = catalog.words(&command);
         let first = words.text.split(". ").next().unwrap_or_default();
@@ -244,7 +245,7 @@ impl Index {
             .filter_map(|(term, weight)| Some((self.store.term(term)?, weight)))
             .collect();
         let mass = variants.iter().map(|(term, weight)| weight * self.store.rarity(*term)).fold(0.0, f32::max);
-        (!variants.is_empty()).then(|| Wanted { written: if unit.stems.is_empty() { unit.concepts.join(" ") } else { unit.stems.join(" ") }, variants, mass })
+        (!variants.is_empty()).then(|| Wanted { written: unit.written.clone(), variants, mass })
     }
 
     /// The word that was meant, where the written one is known nowhere.

@@ -137,7 +137,8 @@ pub(super) fn written(shelf: &Shelf, gloss: &Gloss<'_>, synonyms: Vec<u8>) -> Ve
     }
     let places: HashMap<usize, usize> = terms.iter().enumerate().map(|(place, (_, number))| (*number, place)).collect();
     let documents: String = shelf.documents.iter().map(|document| document.written(&places)).collect();
-    let with_of = |word: &str| terms.binary_search_by_key(&word, |(term, _)| term).ok().and_then(|place| shelf.postings.get(terms.get(place)?.1)).map_or(0, Vec::len);
+    let with_of =
+        |word: &str| terms.binary_search_by_key(&word, |(term, _)| term).ok().and_then(|place| shelf.postings.get(terms.get(place)?.1)).map_or(0, Vec::len);
     let words = terms.iter().map(|(term, _)| *term).chain(gloss.single_words());
     let dictionary = slips::written(words.map(|word| (word, with_of(word))));
     let names = Lines::written(terms.iter().map(|(term, _)| *term));

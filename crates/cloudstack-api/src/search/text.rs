@@ -41,6 +41,20 @@ pub(super) fn is_stop_word(word: &str) -> bool {
     STOP_WORDS.binary_search(&word).is_ok()
 }
 
+/// Words as they are written: with blanks between them where their script has them.
+pub(super) fn joined(tokens: &[Token]) -> String {
+    let mut text = String::new();
+    let mut before_is_letter = true;
+    for token in tokens {
+        if !(before_is_letter && (text.is_empty() || token.is_letter())) {
+            text.push(' ');
+        }
+        text.push_str(&token.word);
+        before_is_letter = token.is_letter();
+    }
+    text
+}
+
 /// The words of a text in their order.
 pub(super) fn tokens(text: &str) -> Vec<Token> {
     words(text).into_iter().map(Token::new).collect()
@@ -158,5 +172,7 @@ mod tests {
     fn camel_case_accents_and_unspaced_scripts_are_cut() {
         assert_eq!(words("listVirtualMachines größer"), ["list", "virtual", "machines", "grosser"]);
         assert_eq!(words("VMを停止"), ["vm", "を", "停", "止"]);
+        assert_eq!(joined(&tokens("Public IPs")), "public ips");
+        assert_eq!(joined(&tokens("VM 停止")), "vm 停止");
     }
 }

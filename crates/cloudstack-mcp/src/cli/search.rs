@@ -53,6 +53,9 @@ impl Verb for Search {
             profile: None,
         };
         let found = engine.search(&request)?;
+        if let Some(hint) = &found.hint {
+            context.screen.aside(&format!("hint: {hint}"));
+        }
         if context.screen.format == Format::Json {
             return Ok(context.screen.answer(&found.items_value(), &[])?);
         }

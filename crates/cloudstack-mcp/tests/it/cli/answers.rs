@@ -29,6 +29,12 @@ fn a_search_is_a_bare_array_best_first() {
 }
 
 #[test]
+fn a_search_for_a_thing_says_which_listing_finds_it() {
+    Home::new().run(&["search", "the", "host", "kvm-07", "--output", "json"]).told(0, &["hint: `kvm-07`", "`listHosts` with"]);
+    assert!(!Home::new().run(&["search", "put", "a", "host", "into", "maintenance"]).err.contains("hint"));
+}
+
+#[test]
 fn a_search_is_narrowed_by_risk_family_role_and_release() {
     let found = Home::new().json(&["search", "volume", "--risk-max", "read", "--family", "volume"]);
     assert!(found.as_array().unwrap().iter().all(|hit| hit["risk"] == "read" && hit["family"] == "volume"), "{found}");
