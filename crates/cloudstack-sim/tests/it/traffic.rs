@@ -143,3 +143,39 @@ fn tunnels_need_a_policy_with_a_group_and_subnets_outside_the_vpc() {
     let named = ok(&cloud, WHO, "listVpnCustomerGateways", &[("id", &outside)]);
     assert_eq!(named["vpncustomergateway"][0]["name"], "VPN-203.0.113.9");
 }
+
+#[test]
+fn a_balancer_inside_a_vpc_listens_on_an_address_of_its_tier() {
+    let cloud = fresh();
+    let zone = id_of(&cloud, WHO, "listZones", &[]);
+    let offering = id_of(&cloud, WHO, "listVPCOfferings", &[("name", "Default VPC offering")]);
+    let vpc = [("name", "inside"), ("displaytext", "inside"), ("zoneid", &zone), ("vpcofferingid", &offering), ("cidr", "10.8.0.0/16")];
+    let vpc = text(&ok(&cloud, WHO, "createVPC", &vpc)["id"]);
+    let tier = |name: &str, offering: &str, gateway: &str| {
+        let offering = id_of(&cloud, WHO, "listNetworkOfferings", &[("name", offering)]);
+        let tier = [("name", name), ("zoneid", &zone), ("networkofferingid", &offering), ("vpcid", &vpc), ("gateway", gateway), ("netmask", "255.255.255.0")];
+        text(&ok(&cloud, WHO, "createNetwork", &tier)["network"]["id"])
+    };
+    let inner = tier("inner", "DefaultIsolatedNetworkOfferingForVpcNetworksWithInternalLB", "10.8.1.1");
+    let outer = tier("outer", "DefaultIsolatedNetworkOfferingForVpcNetworks", "10.8.2.1");
+    let wanted = |scheme: &'static str, network: &str| {
+        let plain = [("name", "front"), ("scheme", scheme), ("algorithm", "roundrobin"), ("sourceport", "80"), ("instanceport", "8080")];
+        let network = [("networkid", network.to_owned()), ("sourceipaddressnetworkid", network.to_owned())];
+        plain.into_iter().map(|(name, value)| (name, value.to_owned())).chain(network).collect::<Vec<_>>()
+    };
+    for (scheme, network) in [("Public", &inner), ("Internal", &outer)] {
+        let given = wanted(scheme, network);
+        let given: Vec<(&str, &str)> = given.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(refused(&cloud, WHO, "createLoadBalancer", &given).0, 431, "{scheme}");
+    }
+    let given = wanted("Internal", &inner);
+    let given: Vec<(&str, &str)> = given.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let made = job(&cloud, WHO, "createLoadBalancer", &given)["jobresult"]["loadbalancer"].clone();
+    assert!(text(&made["sourceipaddress"]).starts_with("10.8.1."), "{made}");
+    assert_eq!((&made["loadbalancerrule"][0]["sourceport"], &made["networkid"]), (&json!(80), &json!(inner)));
+    let id = text(&made["id"]);
+    assert_eq!(ok(&cloud, WHO, "listLoadBalancers", &[("networkid", &inner)])["count"], 1);
+    assert_eq!(ok(&cloud, WHO, "listLoadBalancerRules", &[("id", &id)]), json!({}), "those outside are listed apart");
+    assert!(is_done(&job(&cloud, WHO, "deleteLoadBalancer", &[("id", &id)])));
+    assert_eq!(ok(&cloud, WHO, "listLoadBalancers", &[]), json!({}));
+}

@@ -174,7 +174,8 @@ impl Lab {
         self.end_of(who, command, job).await
     }
 
-    async fn end_of(&self, who: &Keys, command: &str, job: &str) -> Value {
+    /// The end of a job that a command started.
+    pub(super) async fn end_of(&self, who: &Keys, command: &str, job: &str) -> Value {
         for _ in 0..POLLS_MAX {
             let state = self.good(who, "queryAsyncJobResult", &[("jobid", job)]).await;
             if state["jobstatus"] != 0 {

@@ -12,3 +12,4 @@ mod machines;
 mod people;
 mod refusals;
 mod rules;
+mod zones;
