@@ -206,7 +206,11 @@ fn make(turn: &mut Turn<'_>, kind: KindId, about: Option<Handle>) -> Result<Outc
 /// Commands that make something tell its id at once when they start a job, but for those whose jobs are known to work on nothing.
 fn finished(turn: &Turn<'_>, made: Handle) -> Outcome {
     let works_on_nothing = crate::instance::seen(&turn.command.name).is_some_and(|instance| instance.kind.is_none());
-    if turn.command.is_async && !works_on_nothing { turn.making(made, crate::turn::WORK_SHORT, move |_| Ok(Outcome::Object(made))) } else { Outcome::Object(made) }
+    if turn.command.is_async && !works_on_nothing {
+        turn.making(made, crate::turn::WORK_SHORT, move |_| Ok(Outcome::Object(made)))
+    } else {
+        Outcome::Object(made)
+    }
 }
 
 /// Refuses a name that another object of the kind has, of the same owner and in the same place.

@@ -71,13 +71,8 @@ pub(super) fn disk(world: &mut World, owner: Handle, name: &str, (zone, bytes): 
 pub(super) fn start(world: &mut World, vm: Handle) -> bool {
     let Some(host) = super::place::choose_host(world, world.link(vm, "zone")) else { return false };
     let stamp = world.timestamp();
-    let told: [(&str, Datum); 5] = [
-        ("state", "Running".into()),
-        ("host", host.into()),
-        ("wasstarted", true.into()),
-        ("wasplaced", true.into()),
-        ("lastupdated", stamp.into()),
-    ];
+    let told: [(&str, Datum); 5] =
+        [("state", "Running".into()), ("host", host.into()), ("wasstarted", true.into()), ("wasplaced", true.into()), ("lastupdated", stamp.into())];
     told.into_iter().for_each(|(name, datum)| world.set(vm, name, datum));
     super::pulse::begin(world, vm);
     for nic in super::vm::nic_rows(world, vm).to_vec() {

@@ -219,7 +219,9 @@ fn volume_history(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if turn.caller.is_root() && !is_narrowed {
         let machines = ["systemvm", "router"].iter().flat_map(|word| world.rows(world.kind(word)));
         let disks = machines.filter(|machine| world.link(*machine, "host").is_some());
-        items.extend(disks.map(|machine| json!({"id": world.derived_id(machine, DISK), "name": format!("ROOT-{}", number(world, machine)), "stats": []}).to_string()));
+        items.extend(
+            disks.map(|machine| json!({"id": world.derived_id(machine, DISK), "name": format!("ROOT-{}", number(world, machine)), "stats": []}).to_string()),
+        );
     }
     let items = list::Page::read(turn)?.part(items);
     Ok(Outcome::Rendered(items.join(","), items.len()))

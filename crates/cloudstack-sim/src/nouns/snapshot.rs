@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Tables;
 use crate::{
+    collation::is_same,
     json::Json,
     kind::{
         ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed,
@@ -19,6 +20,8 @@ use crate::{
 const INTERVALS: &[&str] = &["HOURLY", "DAILY", "WEEKLY", "MONTHLY"];
 /// The most snapshots that a policy of each interval keeps.
 const POLICY_SNAPSHOTS_MAX: [i64; 4] = [8, 8, 8, 12];
+/// The last day that every month has.
+const LAST_DAY: i64 = 28;
 /// The most snapshots of one machine.
 const VM_SNAPSHOTS_MAX: usize = 10;
 /// The time zone of policies that name none that is known.
@@ -132,11 +135,17 @@ pub(super) const TABLES: Tables = Tables {
         ("createSnapshotPolicy", create_policy),
         ("updateSnapshotPolicy", update_policy),
         ("deleteSnapshotPolicies", delete_policies),
+        ("listVMSnapshot", list_of_vms),
         ("createVMSnapshot", create_of_vm),
         ("deleteVMSnapshot", delete_of_vm),
         ("revertToVMSnapshot", revert_vm),
     ],
     filters: &[
+        ("vmsnapshot", "vmsnapshotid", |turn, row| turn.arguments.object("vmsnapshotid") == Some(row)),
+        // What people call the name is the displayed one; the other is made up.
+        ("vmsnapshot", "name", |turn, row| {
+            turn.arguments.given("name").is_some_and(|name| turn.world.text(row, "displayname").is_some_and(|known| is_same(known, name)))
+        }),
         ("vmsnapshot", "vmsnapshotids", |turn, row| turn.arguments.objects("vmsnapshotids").is_some_and(|ids| ids.contains(&row))),
         ("snapshot", "snapshottype", |turn, row| is_of_sort(turn, row, "snapshottype")),
         // How often they are taken is asked for only of one volume, and only where nobody asks for a sort.
@@ -160,6 +169,16 @@ fn list_taken(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }
     let kind = turn.world.kind("snapshot");
     list::list(turn, kind)
+}
+
+/// Lists snapshots of machines. Who names one asks everywhere, as with the ids of other lists.
+fn list_of_vms(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let page = list::Page::read(turn)?;
+    let everything = turn.arguments.flag("listall") || turn.arguments.object("vmsnapshotid").is_some();
+    let scope = list::scope_with(turn, everything)?;
+    let kind = turn.world.kind("vmsnapshot");
+    let rows = list::unscoped(turn, kind, &|world, row| world.owner(row).is_some_and(|owner| list::in_scope(world, owner, &scope)));
+    Ok(page.cut(rows))
 }
 
 fn compact_stamp(world: &World) -> String {
@@ -338,7 +357,9 @@ fn is_time_zone(name: &str) -> bool {
 fn is_schedule(interval: usize, schedule: &str) -> bool {
     let parts: Vec<Option<i64>> = schedule.split(':').map(|part| part.parse().ok()).collect();
     let needed = (interval + 1).min(3);
-    parts.len() >= needed && parts.iter().take(needed).all(Option::is_some)
+    let is_of_month = interval == INTERVALS.len() - 1;
+    let is_day = parts.get(2).is_none_or(|day| !is_of_month || day.is_none_or(|day| day <= LAST_DAY));
+    parts.len() >= needed && parts.iter().take(needed).all(Option::is_some) && is_day
 }
 
 fn create_policy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

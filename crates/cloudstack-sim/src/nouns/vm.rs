@@ -430,6 +430,9 @@ fn read_make(turn: &Turn<'_>) -> Result<Make, Refusal> {
     }
     let size = size(turn, offering)?;
     check_custom(turn, offering, size)?;
+    check_boot(turn)?;
+    check_root_size(turn, template)?;
+    check_extra(turn)?;
     let disks = 1 + i64::from(disk.is_some());
     let gib = super::volume::wanted_gib(turn, template);
     super::limit::check(turn, owner, &[("user_vm", 1), ("cpu", size.0), ("memory", size.2), ("volume", disks), ("primary_storage", gib)])?;
@@ -449,6 +452,44 @@ fn check_custom(turn: &Turn<'_>, offering: Handle, (cpus, _, memory): (i64, i64,
         }
     }
     Ok(())
+}
+
+/// Refuses ways to boot that nobody knows, and UEFI without its mode.
+fn check_boot(turn: &Turn<'_>) -> Result<(), Refusal> {
+    let Some(kind) = turn.arguments.text("boottype") else { return Ok(()) };
+    let is_known = |word: &str, known: [&str; 2]| known.iter().any(|known| known.eq_ignore_ascii_case(word.trim()));
+    if !is_known(kind, ["UEFI", "BIOS"]) {
+        return Err(Refusal::invalid(format!("Invalid bootType {kind}. Valid values are: [UEFI, BIOS]")));
+    }
+    match turn.arguments.text("bootmode") {
+        Some(mode) if is_known(mode, ["LEGACY", "SECURE"]) => Ok(()),
+        Some(mode) => Err(Refusal::invalid(format!("Invalid bootmode: {mode}. Valid values are: [LEGACY, SECURE]"))),
+        None if is_known(kind, ["UEFI", "UEFI"]) => Err(Refusal::invalid("bootmode must be specified for boot type UEFI. Valid values are: [LEGACY, SECURE]")),
+        // Servers stumble over the other type without a mode.
+        None => Err(Refusal { masked: true, ..Refusal::failed("there is no mode to boot in") }),
+    }
+}
+
+/// Refuses root disks of no size, and those that their template does not fit on.
+fn check_root_size(turn: &Turn<'_>, template: Handle) -> Result<(), Refusal> {
+    let Some(gib) = turn.arguments.number("rootdisksize") else { return Ok(()) };
+    if gib <= 0 {
+        return Err(Refusal::invalid("Root disk size should be a positive number."));
+    }
+    let least = turn.world.number(template, "size");
+    if gib.saturating_mul(super::volume::GIB) < least {
+        return Err(Refusal::invalid(format!("Unsupported: rootdisksize override ({gib} GB) is smaller than template size {least}")));
+    }
+    Ok(())
+}
+
+/// Refuses more configuration than a setting lets callers send along.
+fn check_extra(turn: &Turn<'_>) -> Result<(), Refusal> {
+    let is_on = super::tenancy::setting(turn, "enable.additional.vm.configuration") == Some("true");
+    match turn.arguments.text("extraconfig") {
+        Some(text) if !text.trim().is_empty() && !is_on => Err(Refusal::invalid("attempted setting extraconfig but it is not enabled")),
+        _ => Ok(()),
+    }
 }
 
 /// Makes a machine.

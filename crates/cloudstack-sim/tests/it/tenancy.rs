@@ -260,3 +260,20 @@ fn forgotten_passwords_are_asked_about_without_credentials_and_tell_nothing() {
     assert_eq!(ask(&format!("command=resetPassword&username=dev&domain=acme&password=x&token={token}")).0, 531);
     assert_eq!(ask("command=login&password=x"), (531, "null".to_owned()));
 }
+
+#[test]
+fn a_new_machine_is_held_against_what_is_asked_of_it_before_it_is_made() {
+    let cloud = fresh();
+    let zone = id_of(&cloud, "dev", "listZones", &[]);
+    let template = id_of(&cloud, "dev", "listTemplates", &[("templatefilter", "featured")]);
+    let offering = id_of(&cloud, "dev", "listServiceOfferings", &[("issystem", "false")]);
+    let asked = |more: &[(&str, &str)]| {
+        let arguments = [("zoneid", zone.as_str()), ("serviceofferingid", &offering), ("templateid", &template)];
+        refused(&cloud, "dev", "deployVirtualMachine", &[&arguments[..], more].concat()).0
+    };
+    assert_eq!(asked(&[("rootdisksize", "0")]), 431);
+    assert_eq!(asked(&[("rootdisksize", "999999")]), 535, "beyond the limit of primary storage");
+    assert_eq!(asked(&[("boottype", "floppy")]), 431);
+    assert_eq!(asked(&[("boottype", "UEFI")]), 431, "without its mode");
+    assert_eq!(asked(&[("extraconfig", "<cpu/>")]), 431);
+}

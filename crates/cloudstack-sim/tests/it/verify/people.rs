@@ -155,3 +155,29 @@ async fn the_rules_of_a_role_are_read_in_their_order() {
     lab.clear(&tenant).await;
     assert_eq!(lab.good(root, "deleteRole", &[("id", &role)]).await["success"], true);
 }
+
+#[tokio::test]
+async fn the_limits_of_a_domain_hold_for_all_below_it() {
+    let lab = lab();
+    let tenant = lab.tenant("limits").await;
+    let root = &lab.root;
+    let below = id(&lab.object(root, "createDomain", &[("name", "below"), ("parentdomainid", &tenant.domain)], "domain").await);
+    let boss = lab.user(&tenant.domain, &lab.name("limits-boss"), "Domain Admin").await;
+    // Two stands for volumes.
+    let own = [("domainid", tenant.domain.as_str()), ("max", "1"), ("resourcetype", "2")];
+    assert_eq!(lab.refused(&boss, "updateResourceLimit", &own).await.0, 531, "one's own domain is for those above");
+    let set = lab.object(root, "updateResourceLimit", &own, "resourcelimit").await;
+    assert_eq!((set["max"].as_u64(), set["resourcetype"].as_str()), (Some(1), Some("2")));
+    let more = [("domainid", below.as_str()), ("max", "2"), ("resourcetype", "2")];
+    assert_eq!(lab.refused(&boss, "updateResourceLimit", &more).await, (431, Some(4350)), "no more than the domain above has");
+    let held = lab.only(&boss, "listResourceLimits", &[("domainid", &below), ("resourcetype", "2")], "resourcelimit").await;
+    assert_eq!(held["max"], 1, "where nothing is set, the domain above says it");
+    let zone = lab.zone().await;
+    let offerings = lab.list(&tenant.keys, "listDiskOfferings", &[], "diskoffering").await;
+    let offering = id(offerings.iter().find(|offering| offering["iscustomized"] == false).unwrap());
+    let (first, second) = (lab.name("first"), lab.name("second"));
+    let volume = |name| [("name", name), ("zoneid", zone.as_str()), ("diskofferingid", offering.as_str())];
+    lab.done(&tenant.keys, "createVolume", &volume(&first)).await;
+    assert_eq!(lab.refused(&tenant.keys, "createVolume", &volume(&second)).await.0, 535);
+    lab.clear(&tenant).await;
+}
