@@ -8,11 +8,15 @@ use serde_json::{Map, Value, json};
 use crate::request::Details;
 
 /// How many bytes a brief description has: 900 tokens with a receipt, by the rule of four bytes a token.
-const BRIEF_BYTES_MAX: usize = 3_300;
+const BRIEF_BYTES_MAX: usize = 3_250;
 /// How many values of a parameter a brief description names.
 const VALUES_MAX: usize = 8;
 /// How many fields of a reply a brief description names.
 const FIELDS_MAX: usize = 24;
+/// How many parameters are so many that they need the room of the fields.
+const PARAMETERS_MANY: usize = 20;
+/// How many fields a brief description then names.
+const FIELDS_FEW: usize = 6;
 /// How many examples a brief description shows.
 const EXAMPLES_MAX: usize = 2;
 /// How deep the fields of a reply are told.
@@ -20,21 +24,22 @@ const DEPTH_MAX: usize = 2;
 
 /// Describes a command.
 ///
-/// A brief description tells required parameters first, then those with words of their own or in an example, as long as
-/// there is room, and names the rest.
+/// A brief description tells required parameters first, then those in an example or a rule of which one must be given, then
+/// those with words of their own, as long as there is room, and names the rest.
 pub(crate) fn describe(catalog: &Catalog, command: &Arc<Command>, details: Details) -> Value {
     let words = catalog.words(command);
     let mut value = opening(command, &words);
     let mut closing = closing(catalog, command, &words, details);
-    let telling = |parameter: &&Parameter| details == Details::Full || is_telling(parameter, &words);
-    let (required, optional): (Vec<&Parameter>, Vec<&Parameter>) = command.parameters.iter().partition(|parameter| parameter.required);
+    let ranked = |parameter| (rank(catalog, command, &words, parameter), parameter);
+    let mut parameters: Vec<(Rank, &Parameter)> = command.parameters.iter().map(ranked).collect();
+    parameters.sort_by_key(|(rank, parameter)| if details == Details::Brief || parameter.required { *rank } else { Rank::Rest });
     let mut told = Vec::new();
     let mut others = Vec::new();
     let mut room = BRIEF_BYTES_MAX.saturating_sub(length(&value) + length(&closing) + names_length(command));
-    for parameter in required.into_iter().chain(optional) {
+    for (rank, parameter) in parameters {
         let entry = parameter_value(catalog, command, &words, parameter, details);
-        let size = entry.to_string().len();
-        if parameter.required || (telling(&parameter) && (details == Details::Full || size <= room)) {
+        let size = entry.to_string().len().saturating_sub(name_length(parameter));
+        if parameter.required || details == Details::Full || (rank != Rank::Rest && size <= room) {
             room = room.saturating_sub(size);
             told.push(entry);
         } else {
@@ -54,7 +59,12 @@ fn length(members: &Map<String, Value>) -> usize {
 
 /// What the names of all parameters would take up, the most that `other_parameters` can.
 fn names_length(command: &Command) -> usize {
-    command.parameters.iter().map(|parameter| parameter.name.len() + 3).sum()
+    command.parameters.iter().map(name_length).sum()
+}
+
+/// A name with its quotes and comma.
+fn name_length(parameter: &Parameter) -> usize {
+    parameter.name.len() + 3
 }
 
 /// What comes before the parameters.
@@ -99,9 +109,31 @@ fn rules(catalog: &Catalog, command: &Command, details: Details) -> Vec<String> 
     told.map(|group| group.text.clone()).collect()
 }
 
-/// Whether a brief description tells a parameter: it is required, has words of its own or is in an example.
-fn is_telling(parameter: &Parameter, words: &Words) -> bool {
-    parameter.required || words.parameters.contains_key(&parameter.name) || words.examples.iter().any(|example| example.contains_key(&parameter.name))
+/// How early a brief description tells a parameter, if at all.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Required,
+    /// In the example of this place, or, behind them all, one of several of which one must be given.
+    Usual(usize),
+    /// With words of its own.
+    Particular,
+    Rest,
+}
+
+fn rank(catalog: &Catalog, command: &Command, words: &Words, parameter: &Parameter) -> Rank {
+    let name = &parameter.name;
+    let demanded = |group: &Arc<Group>| group.rule == GroupRule::OneOf && group.parameters.contains(name);
+    if parameter.required {
+        Rank::Required
+    } else if let Some(place) = words.examples.iter().position(|example| example.contains_key(name)) {
+        Rank::Usual(place)
+    } else if catalog.groups(&command.name).iter().any(demanded) {
+        Rank::Usual(words.examples.len())
+    } else if words.parameters.contains_key(name) {
+        Rank::Particular
+    } else {
+        Rank::Rest
+    }
 }
 
 fn parameter_value(catalog: &Catalog, command: &Command, words: &Words, parameter: &Parameter, details: Details) -> Value {
@@ -163,8 +195,8 @@ fn returns(catalog: &Catalog, command: &Command, words: &Words, details: Details
     if details == Details::Full {
         return json!({what: fields_value(&fields, words, 1)});
     }
-    let mut names: Vec<&str> =
-        fields.iter().filter(|field| !words.fields.contains_key(&field.name)).take(FIELDS_MAX).map(|field| field.name.as_str()).collect();
+    let most = if command.parameters.len() > PARAMETERS_MANY { FIELDS_FEW } else { FIELDS_MAX };
+    let mut names: Vec<&str> = fields.iter().filter(|field| !words.fields.contains_key(&field.name)).take(most).map(|field| field.name.as_str()).collect();
     if fields.len() > names.len() + words.fields.len() {
         names.push("…");
     }

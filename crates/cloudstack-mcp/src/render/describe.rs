@@ -176,7 +176,7 @@ fn words_of(arguments: &Map<String, Value>) -> String {
         };
         let text = format!("{name}={}", clean(&text));
         let is_plain = text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./:=,@+%".contains(letter));
-        if is_plain { format!(" {text}") } else { format!(" '{text}'") }
+        if is_plain { format!(" {text}") } else { format!(" '{}'", text.replace('\'', r"'\''")) }
     };
     arguments.iter().map(word).collect()
 }
