@@ -193,6 +193,14 @@ impl Cloud {
         world.settle(&self.inner.server);
     }
 
+    /// Tells how lots will fall: volumes by name, and the names of the pools that they go to.
+    pub(crate) fn draw(&self, lots: impl Iterator<Item = (String, String)>) {
+        let mut world = self.lock();
+        for (volume, pool) in lots {
+            world.lots.entry(volume).or_insert(pool);
+        }
+    }
+
     /// How many jobs are at work.
     pub(crate) fn jobs_at_work(&self) -> usize {
         self.lock().jobs_at_work()

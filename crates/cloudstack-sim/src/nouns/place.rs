@@ -465,9 +465,22 @@ fn set_pool(turn: &Turn<'_>, state: &'static str) -> Result<Outcome, Refusal> {
                     None => super::systemvm::halt(turn.world, vm),
                 }
             }
+            hold_machines(turn.world, pool);
+        } else {
+            let held: Vec<Handle> = turn.world.referring("virtualmachine", "heldby", pool).collect();
+            held.into_iter().for_each(|vm| super::vm::resume(turn, vm));
         }
         Ok(Outcome::Object(pool))
     }))
+}
+
+/// Stops the machines whose disks are on a pool; they start again with it.
+fn hold_machines(world: &mut World, pool: Handle) {
+    let owners: Vec<Handle> = world.referring("volume", "pool", pool).filter_map(|volume| world.link(volume, "vm")).collect();
+    for vm in owners.into_iter().filter(|vm| world.text(*vm, "state") == Some("Running")).collect::<Vec<_>>() {
+        super::vm::power_off(world, vm);
+        world.set(vm, "heldby", pool);
+    }
 }
 
 fn maintain_pool(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {

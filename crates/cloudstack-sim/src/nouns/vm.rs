@@ -684,6 +684,14 @@ fn power_on(turn: &mut Turn<'_>, vm: Handle, first: bool) -> Result<(), Refusal>
     Ok(())
 }
 
+/// Starts a machine again that its storage had kept from running; where no host takes it, it stays stopped.
+pub(super) fn resume(turn: &mut Turn<'_>, vm: Handle) {
+    turn.world.unset(vm, "heldby");
+    if turn.world.text(vm, "state") == Some("Stopped") {
+        drop(power_on(turn, vm, false));
+    }
+}
+
 /// A machine that cannot run: a new one is in error until it is expunged, another stays stopped.
 fn cannot_start(turn: &mut Turn<'_>, vm: Handle, first: bool) -> Refusal {
     if first {

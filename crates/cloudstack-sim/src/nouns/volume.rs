@@ -267,7 +267,9 @@ pub(crate) fn place(world: &mut World, volume: Handle) {
                 && cluster.is_none_or(|cluster| world.link(*pool, "cluster").is_none_or(|of| of == cluster))
         };
         let up: Vec<Handle> = world.rows(pools).filter(usable).collect();
-        if let Some(pool) = number.checked_rem(up.len()).and_then(|at| up.get(at)).copied() {
+        let drawn = world.lots.get(world.text(volume, "name").unwrap_or_default());
+        let drawn = drawn.and_then(|name| up.iter().copied().find(|pool| world.text(*pool, "name") == Some(name)));
+        if let Some(pool) = drawn.or_else(|| number.checked_rem(up.len()).and_then(|at| up.get(at)).copied()) {
             put_on(world, volume, pool);
         }
         let path = crate::world::id_text(world.fresh_id());

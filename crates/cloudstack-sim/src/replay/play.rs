@@ -137,6 +137,8 @@ impl Replayer {
         let options =
             WorldOptions { release, seed: SEED, vms: 0, clock: TimeMode::Explicit, plugins: Plugins::Loaded, scene: Scene::Bare, settings: SETTINGS, tuning };
         let cloud = Cloud::new(options, Arc::new(Catalog::embedded(release)), Arc::new(Begin(begin)));
+        // Which of several pools takes a volume is decided by lot, and much follows from it.
+        cloud.draw(exchanges().flat_map(|exchange| exchange.lots.iter().cloned()));
         Self { callers: Callers::new(&cloud), cloud, ids: Ids::default(), now: begin, reached: begin, restarted: false }
     }
 

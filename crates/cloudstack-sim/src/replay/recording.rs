@@ -88,6 +88,8 @@ pub struct Exchange {
     pub note: String,
     /// When it was asked, in seconds since 1970, where the replies around it tell.
     pub at: Option<u64>,
+    /// The pools to which the server had put volumes by lot, by the names of both, where the reply tells.
+    pub lots: Vec<Pair>,
     /// When the server had started, in seconds since 1970, where the reply tells.
     pub server_start: Option<u64>,
 }
@@ -161,6 +163,7 @@ fn exchange(value: &Value) -> Result<Exchange, &'static str> {
         arguments: value.get("params").and_then(Value::as_object).map(arguments).unwrap_or_default(),
         status,
         at: value.get("at").and_then(Value::as_u64).or_else(|| value.get("body").and_then(latest)),
+        lots: value.get("lots").and_then(Value::as_object).map(arguments).or_else(|| value.get("body").map(lots)).unwrap_or_default(),
         server_start: value.get("started").and_then(Value::as_u64).or_else(|| value.get("body").and_then(server_start)),
         body,
         note: text("note").unwrap_or_default().to_owned(),
@@ -181,6 +184,21 @@ fn latest(body: &Value) -> Option<u64> {
         }
         Value::Array(items) => items.iter().filter_map(latest).max(),
         _ => None,
+    }
+}
+
+/// The names of the first disks of machines and of the pools that they are on.
+fn lots(body: &Value) -> Vec<Pair> {
+    match body {
+        Value::Object(members) => {
+            let text = |name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
+            // Disks of data are moved about by people; the first disk of a machine stays where it fell.
+            let is_first = members.contains_key("provisioningtype") && members.get("type").and_then(Value::as_str) == Some("ROOT");
+            let own = is_first.then(|| text("name").zip(text("storage"))).flatten();
+            own.into_iter().chain(members.values().flat_map(lots)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(lots).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -249,6 +267,10 @@ fn line_of(scenario: &str, exchange: &Exchange) -> Value {
     };
     if !exchange.note.is_empty() {
         members.insert("note".to_owned(), exchange.note.as_str().into());
+    }
+    if !exchange.lots.is_empty() {
+        let lots: Map<String, Value> = exchange.lots.iter().map(|(volume, pool)| (volume.clone(), pool.as_str().into())).collect();
+        members.insert("lots".to_owned(), lots.into());
     }
     for (name, moment) in [("at", exchange.at), ("started", exchange.server_start)] {
         if let Some(moment) = moment {

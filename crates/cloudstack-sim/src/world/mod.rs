@@ -228,6 +228,8 @@ pub(crate) struct World {
     counters: HashMap<Cow<'static, str>, u64>,
     /// Whether the release is older than the newest.
     pub(crate) is_old: bool,
+    /// What a server decides by lot, where it is known how the lot fell: volumes by name, and the pools that they go to.
+    pub(crate) lots: HashMap<String, String>,
     /// The commands whose kinds are there: making them ready is done once.
     pub(crate) prepared: HashSet<String>,
     /// The kinds that were stocked from the shelf.
@@ -265,6 +267,7 @@ impl World {
             random: fastrand::Rng::with_seed(seed),
             counters: HashMap::new(),
             is_old: false,
+            lots: HashMap::new(),
             prepared: HashSet::new(),
             stocked: HashSet::new(),
             lists: HashMap::new(),
