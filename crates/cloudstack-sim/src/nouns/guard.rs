@@ -103,11 +103,14 @@ fn named(world: &World, owner: Handle, name: &str) -> Option<Handle> {
     world.owned(world.kind("securitygroup"), owner).find(|group| world.text(*group, "name") == Some(name))
 }
 
-/// Every account has a group from its first day; it is written down when somebody looks first.
+/// The accounts that a server makes for itself.
+const SERVER_ACCOUNTS: [&str; 2] = ["system", "baremetal-system-account"];
+
+/// Every account of people has a group from its first day; it is written down when somebody looks first.
 fn make_defaults(world: &mut World) {
     let accounts: Vec<Handle> = world.rows(world.kind("account")).filter(|account| world.link(*account, "project").is_none()).collect();
     for account in accounts {
-        if world.text(account, "name") != Some("system") && named(world, account, DEFAULT).is_none() {
+        if !world.text(account, "name").is_some_and(|name| SERVER_ACCOUNTS.contains(&name)) && named(world, account, DEFAULT).is_none() {
             let kind = world.kind("securitygroup");
             world.insert(kind, Some(account), &[("name", DEFAULT.into()), ("description", "Default Security Group".into())]);
         }

@@ -1,6 +1,8 @@
 //! What the server says about itself: its commands, what it can do, its jobs, and keys of users.
 
-use cloudstack_api::catalog::{Command, Field, Parameter, ParameterType, RoleType};
+use std::collections::HashMap;
+
+use cloudstack_api::catalog::{Catalog, Command, Field, Parameter, ParameterType, RoleType};
 use serde_json::{Map, Value, json};
 
 use super::Tables;
@@ -45,12 +47,13 @@ fn list_apis(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let server = turn.server;
     let wanted = turn.arguments.given("name").map(str::to_owned);
     let mut items = Vec::new();
+    let tellers = tellers(&server.catalog);
     for command in server.catalog.commands() {
         if wanted.as_ref().is_some_and(|name| *name != command.name) {
             continue;
         }
         if cloud::is_loaded(&command, &server.options) && auth::allows(turn.world, turn.caller.role, &command) {
-            items.push(api(turn, &command).to_string());
+            items.push(api(turn, &command, &tellers).to_string());
         }
     }
     if wanted.is_some() && items.is_empty() {
@@ -59,10 +62,34 @@ fn list_apis(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(Outcome::Rendered(items.join(","), items.len()))
 }
 
-fn api(turn: &Turn<'_>, command: &Command) -> Value {
+/// The commands that answer with objects of an entity, by the entity.
+fn tellers(catalog: &Catalog) -> HashMap<String, Vec<String>> {
+    let mut tellers: HashMap<String, Vec<String>> = HashMap::new();
+    for command in catalog.commands() {
+        tellers.entry(crate::generic::entity_of(&command.shape).to_owned()).or_default().push(command.name.clone());
+    }
+    tellers
+}
+
+/// The other commands that tell of some entities, as one text.
+fn related<'a>(entities: impl Iterator<Item = &'a str>, own: &str, tellers: &HashMap<String, Vec<String>>) -> String {
+    let names = entities.filter_map(|entity| tellers.get(entity)).flatten().map(String::as_str);
+    names.filter(|name| *name != own).collect::<Vec<_>>().join(",")
+}
+
+fn api(turn: &Turn<'_>, command: &Command, tellers: &HashMap<String, Vec<String>>) -> Value {
+    /// The shape of answers that say only that something worked.
+    const PLAIN: &str = "SuccessResponse";
     let kind = turn.caller.kind;
     let mine = command.parameters.iter().filter(|parameter| parameter.roles.as_ref().is_none_or(|roles| roles.contains(&kind)));
-    let parameters: Vec<Value> = mine.map(parameter).collect();
+    let told = |known: &Parameter| {
+        let shown = parameter(known);
+        if known.entity.is_empty() {
+            return shown;
+        }
+        super::metrics::with(shown, "related", related(known.entity.iter().map(String::as_str), &command.name, tellers))
+    };
+    let parameters: Vec<Value> = mine.map(told).collect();
     let fields: Vec<Value> = turn.server.catalog.fields(command).iter().map(field).collect();
     let words = turn.server.catalog.words(command);
     let mut shown = Map::new();
@@ -72,12 +99,11 @@ fn api(turn: &Turn<'_>, command: &Command) -> Value {
         shown.insert("since".to_owned(), json!(since.to_string()));
     }
     shown.insert("isasync".to_owned(), json!(command.is_async));
-    shown.insert("related".to_owned(), json!(""));
+    if command.shape != PLAIN {
+        shown.insert("related".to_owned(), json!(related(std::iter::once(crate::generic::entity_of(&command.shape)), &command.name, tellers)));
+    }
     shown.insert("params".to_owned(), Value::Array(parameters));
     shown.insert("response".to_owned(), Value::Array(fields));
-    if let Some(entity) = command.entity.first() {
-        shown.insert("type".to_owned(), json!(entity));
-    }
     Value::Object(shown)
 }
 

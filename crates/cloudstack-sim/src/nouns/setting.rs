@@ -131,7 +131,9 @@ fn list_settings(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     }
     let (word, object) = wanted.map_or(("domain", None), |(word, object)| (word, Some(object)));
     let page = list::Page::read(turn)?;
-    let rows = list::unscoped(turn, kind, &|world, setting| has_scope(world, setting, word));
+    // Admins of domains who name none see what domains alone can have, not what accounts have with them.
+    let is_own = |world: &World, setting: Handle| world.text(setting, "scopes").is_some_and(|scopes| scopes.split(',').any(|scope| scope == word));
+    let rows = list::unscoped(turn, kind, &|world, setting| if object.is_some() { has_scope(world, setting, word) } else { is_own(world, setting) });
     // Of a scope's settings the page is counted, not the whole.
     let items: Vec<String> = page.part(rows).into_iter().map(|setting| shown(turn, setting, object.map(|object| (word, object))).to_string()).collect();
     Ok(Outcome::Rendered(items.join(","), items.len()))

@@ -208,6 +208,7 @@ pub(super) const TABLES: Tables = Tables {
         ("releasePublicIpRange", release_range),
         ("listVlanIpRanges", list_ranges),
         ("listGuestVlans", list_vlans),
+        ("addBaremetalRct", add_rack),
         ("listInternalLoadBalancerVMs", |_| Ok(Outcome::Rendered(String::new(), 0))),
     ],
     filters: &[
@@ -807,6 +808,15 @@ fn list_ranges(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 }
 
 /// Every VLAN of the physical networks, and the networks of tenants on it.
+/// Reads the wiring of a rack of bare metal from an address; the job finds out that there is none.
+fn add_rack(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
+    let url = turn.needed("baremetalrcturl")?;
+    if url.contains("://") {
+        return crate::generic::answer(turn);
+    }
+    Ok(turn.failed_job(Refusal::failed(format!("Unable to read the wiring of a rack from {url}"))))
+}
+
 fn list_vlans(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let page = list::Page::read(turn)?;
     let world = &*turn.world;
