@@ -10,7 +10,7 @@ use cloudstack_api::{
 };
 
 use crate::{
-    dates,
+    dates, events,
     json::Json,
     nouns::factor::{self, Checked},
     refusal::Refusal,
@@ -179,6 +179,7 @@ pub(crate) fn login(world: &mut World, credentials: &Credentials<'_>, server: &S
     let name = format!("node0{}.node0", fresh_word(&mut world.random, 25));
     let key = fresh_word(&mut world.random, 27);
     world.sessions.insert(name.clone(), Session { user, key: key.clone(), seen: world.now, verified });
+    events::of_user(world, user, "USER.LOGIN", "user has logged in");
     let cookies = vec![format!("{SESSION_COOKIE}={name}; Path=/client"), format!("{SESSION_KEY}={key};HttpOnly;SameSite=Lax")];
     Ok((login_body(world, user, &key, server), cookies))
 }
@@ -232,7 +233,10 @@ fn login_body(world: &World, user: Handle, key: &str, server: &Server) -> String
 /// Answers a logout.
 pub(crate) fn logout(world: &mut World, session: Option<String>) -> Result<String, Refusal> {
     match session.and_then(|name| world.sessions.remove(&name)) {
-        Some(_) => Ok("{\"description\":\"success\"}".to_owned()),
+        Some(session) => {
+            events::of_user(world, session.user, "USER.LOGOUT", "user has logged out");
+            Ok("{\"description\":\"success\"}".to_owned())
+        }
         None => Err(Refusal::argument("Session not found for the logout process.")),
     }
 }

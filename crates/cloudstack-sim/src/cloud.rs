@@ -457,7 +457,7 @@ impl Session<'_> {
         let arguments = Arguments::read(self.pairs, &command, caller.kind, self.world)?;
         let by_get = self.request.method == Method::Get;
         let mut turn = Turn { world: self.world, caller, command, arguments, server: self.server, by_get };
-        let is_strange = check_permission(&turn)?;
+        let is_strange = check_permission(&turn).inspect_err(|_| events::record_stranger(&mut turn))?;
         demands::check(&turn.command, Held { arguments: &turn.arguments, world: turn.world, plugins: turn.server.options.plugins })?;
         let handler = nouns::handler(&turn.command.name).unwrap_or(generic::answer);
         let handler = if is_strange { late::refuse } else { handler };
@@ -465,7 +465,7 @@ impl Session<'_> {
             Err(refusal) if is_late(&turn.command, &refusal) => Ok(turn.failed_job(refusal)),
             other => other,
         });
-        events::record_call(&mut turn, outcome.as_ref().ok());
+        events::record_call(&mut turn, outcome.as_ref());
         let outcome = outcome?;
         let outcome = match outcome {
             Outcome::Job(work) => jobs::start(&mut turn, *work)?,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     arguments::Arguments,
     error::Error,
-    events::{self, Phase},
+    events,
     instance,
     json::Json,
     list, nouns,
@@ -287,7 +287,7 @@ impl World {
 
     fn finish_job(&mut self, id: &str, pending: Box<Pending>, server: &Server) {
         let Some((caller, command)) = self.jobs.by_id.get(id).map(|job| (job.caller, Arc::clone(&job.command))) else { return };
-        let Pending { finish, arguments, mut event, burden, queue: _ } = *pending;
+        let Pending { finish, arguments, event, burden, queue: _ } = *pending;
         let mut turn = Turn { world: self, caller, command, arguments, server, by_get: false };
         let outcome = match nouns::hindered(&mut turn, burden) {
             Some(refusal) => Err(refusal),
@@ -305,10 +305,7 @@ impl World {
             jobs.retain(|job| job != id);
             !jobs.is_empty()
         });
-        if let Some(event) = &mut event {
-            let phase = if outcome.is_ok() { Phase::Completed } else { Phase::Failed };
-            events::record(&mut turn, event, phase);
-        }
+        events::record_end(&mut turn, event, outcome.as_ref());
         let completed = self.now;
         if let Some(job) = self.jobs.by_id.get_mut(id) {
             job.ending = Some(Ending { completed, code, result: Some(result) });
@@ -403,10 +400,7 @@ pub(crate) fn start(turn: &mut Turn<'_>, work: Work) -> Result<Outcome, Refusal>
             turn.world.jobs.at_work.entry(subject).or_default().push(id.clone());
         }
     }
-    let mut event = events::subject(turn, work.subject);
-    if let Some(event) = &mut event {
-        events::record_job(turn, event, work.id.is_some());
-    }
+    let event = events::record_job(turn, work.subject);
     let jobs = &mut turn.world.jobs;
     jobs.sequence += 1;
     let job = Job {

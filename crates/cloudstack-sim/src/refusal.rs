@@ -5,13 +5,13 @@
 use crate::json::Json;
 
 /// CloudStack's inner code of most refusals.
-const INNER_API: u32 = 9999;
+pub(crate) const INNER_API: u32 = 9999;
 /// CloudStack's inner code of a bad argument found by a command.
 const INNER_ARGUMENT: u32 = 4350;
 /// CloudStack's inner code of a permission that is missing.
 const INNER_PERMISSION: u32 = 4365;
 /// CloudStack's inner code of a failure inside.
-const INNER_RUNTIME: u32 = 4250;
+pub(crate) const INNER_RUNTIME: u32 = 4250;
 /// CloudStack's inner code of a wrong second factor.
 const INNER_CODE: u32 = 4295;
 /// CloudStack's inner code of a conflict between network rules.

@@ -8,6 +8,7 @@ use super::{
     recipe::{self, Put},
 };
 use crate::{
+    events::Aside,
     json::Json,
     kind::{CREATED, Constant, HAS_ANNOTATIONS, ID, Noun, Shown, TAGS, Viewer, always, computed, flag, linked, own, own_or, several},
     list,
@@ -475,6 +476,7 @@ fn keep_routed(world: &mut World, network: Handle) {
 /// Gives a network that is no tier of a VPC a router and an address to go out by.
 fn deploy_router(world: &mut World, network: Handle) {
     let Some(owner) = world.owner(network) else { return };
+    world.asides.push(Aside::Owned("ZONE.VLAN.ASSIGN", network, owner));
     if world.text(network, "type") != Some("Isolated") || world.link(network, "vpc").is_some() {
         return;
     }
@@ -507,6 +509,13 @@ fn deploy_router(world: &mut World, network: Handle) {
     }
     let kind = world.kind("router");
     world.insert(kind, Some(owner), &fields);
+    note_router(world);
+}
+
+/// Notes what happens on the way to a router: its rules, and its disk, which has no row.
+pub(super) fn note_router(world: &mut World) {
+    world.asides.push(Aside::Event { kind: "FIREWALL.OPEN", phases: "m", resource: "FirewallRule", object: None });
+    world.asides.push(Aside::Event { kind: "VOLUME.CREATE", phases: "M", resource: "Volume", object: None });
 }
 
 /// The access that is asked for or follows from the offering, checked: `Account` or `Domain`.
@@ -952,6 +961,12 @@ fn delete(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
 
 /// Takes a network and what hangs on it out of the world.
 pub(crate) fn remove(world: &mut World, network: Handle) {
+    if world.text(network, "state") == Some("Implemented") {
+        if let (Some(zone), Some(owner)) = (world.link(network, "zone"), world.owner(network)) {
+            world.asides.push(Aside::Owned("ZONE.VLAN.RELEASE", zone, owner));
+        }
+        world.asides.push(Aside::Event { kind: "FIREWALL.CLOSE", phases: "BD", resource: "Network", object: Some(network) });
+    }
     for kind in ["router", "nic", "firewallrule", "portforwardingrule", "loadbalancerrule", "ipforwardingrule"] {
         let rows: Vec<Handle> = world.referring(kind, "network", network).collect();
         rows.into_iter().for_each(|row| super::traffic::remove(world, row));

@@ -2,8 +2,8 @@
 
 use super::Tables;
 use crate::{
-    dates,
-    kind::{ACCOUNT, CREATED, DOMAIN, DOMAIN_ID, DOMAIN_PATH, ID, Noun, PROJECT, PROJECT_ID, own},
+    dates, events,
+    kind::{ACCOUNT, CREATED, DOMAIN, DOMAIN_ID, DOMAIN_PATH, ID, Noun, PROJECT, PROJECT_ID, Shown, computed, own},
     list,
     refusal::Refusal,
     turn::{Outcome, Turn},
@@ -17,7 +17,7 @@ pub(crate) const EVENT_NOUN: Noun = Noun {
     resource: "Event",
     owned: true,
     keywords: &["type", "description", "level"],
-    newest_first: false,
+    newest_first: true,
     view: &[
         ID,
         own("username"),
@@ -30,14 +30,54 @@ pub(crate) const EVENT_NOUN: Noun = Noun {
         DOMAIN_ID,
         DOMAIN,
         DOMAIN_PATH,
-        own("resourceid"),
+        computed("resourceid", |world, event, _| resource_id(world, event).map(Shown::Text)),
         own("resourcetype"),
-        own("resourcename"),
+        computed("resourcename", |world, event, _| resource_name(world, event).map(Shown::Text)),
         CREATED,
         own("state"),
         own("parentid"),
     ],
 };
+
+/// Kinds whose objects are gone without a trace once they are removed: events cannot name them any more.
+const TRACELESS: [&str; 9] = [
+    "affinitygroup",
+    "backup",
+    "firewallrule",
+    "healthcheckpolicy",
+    "ipforwardingrule",
+    "loadbalancerrule",
+    "portforwardingrule",
+    "rolepermission",
+    "stickinesspolicy",
+];
+/// Kinds whose objects lose their names when they are removed.
+const NAMELESS: [&str; 3] = ["pod", "role", "zone"];
+/// The fields that name an object, the best first.
+const NAMES: [&str; 5] = ["displayname", "displaytext", "name", "username", "ipaddress"];
+
+/// The object that an event is about, if it can still be told.
+fn resource(world: &World, event: Handle) -> Option<Handle> {
+    let object = world.link(event, "resource")?;
+    let is_traceless = world.description(object.kind).is_some_and(|kind| TRACELESS.contains(&kind.word.as_ref()));
+    (world.is_alive(object) || !is_traceless).then_some(object)
+}
+
+fn resource_id(world: &World, event: Handle) -> Option<String> {
+    if world.flag(event, events::UNTOLD) {
+        return None;
+    }
+    resource(world, event).map(|object| world.id(object)).or_else(|| world.text(event, events::TOLD_ID).map(str::to_owned))
+}
+
+fn resource_name(world: &World, event: Handle) -> Option<String> {
+    let Some(object) = resource(world, event) else { return world.text(event, events::TOLD_NAME).map(str::to_owned) };
+    let is_nameless = world.description(object.kind).is_some_and(|kind| NAMELESS.contains(&kind.word.as_ref()));
+    if is_nameless && !world.is_alive(object) {
+        return None;
+    }
+    NAMES.iter().find_map(|name| world.text(object, name)).filter(|name| !name.is_empty()).map(str::to_owned)
+}
 
 /// An alert.
 pub(crate) const ALERT_NOUN: Noun = Noun {
@@ -71,9 +111,17 @@ fn list_events(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     if turn.arguments.text("enddate").is_some_and(|text| text.len() <= 10) {
         until = until.map(|until| until + 86_399);
     }
-    list::list_where(turn, kind, move |world: &World, row: Handle| {
+    let outcome = list::list_where(turn, kind, move |world: &World, row: Handle| {
         let created = world.created(row);
         from.is_none_or(|from| created >= from) && until.is_none_or(|until| created <= until)
+    })?;
+    // Pages go back in time; a page itself reads forward.
+    Ok(match outcome {
+        Outcome::List(mut rows, count) => {
+            rows.reverse();
+            Outcome::List(rows, count)
+        }
+        other => other,
     })
 }
 

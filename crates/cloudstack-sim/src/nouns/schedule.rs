@@ -12,11 +12,11 @@ use super::{
     recipe::{Put, Recipe, change, make},
 };
 use crate::{
-    dates,
+    dates, events,
     kind::{CREATED, Constant, ID, Noun, linked, own, own_or},
     refusal::Refusal,
     turn::{Outcome, Turn},
-    world::{Content, Datum, Handle, World},
+    world::{Content, Handle, World},
 };
 
 /// The seconds of a minute and of a day.
@@ -164,10 +164,29 @@ fn wind(world: &mut World, schedule: Handle) {
     let start = world.text(schedule, "startdate").and_then(dates::parse).unwrap_or(now);
     let due = world.text(schedule, "schedule").and_then(|cron| next(cron, now.max(start - 1)));
     let ends = world.text(schedule, "enddate").and_then(dates::parse);
+    let before = world.field(schedule, NEXT).and_then(|content| if let Content::Number(before) = content { Some(before) } else { None });
     match due.filter(|due| ends.is_none_or(|ends| *due <= ends)) {
-        Some(due) => world.set(schedule, NEXT, due),
+        Some(due) => {
+            world.set(schedule, NEXT, due);
+            if before != Some(due) {
+                announce(world, schedule, due);
+            }
+        }
         None => world.unset(schedule, NEXT),
     }
+}
+
+/// Tells for when a schedule has planned its next run.
+fn announce(world: &mut World, schedule: Handle, due: i64) {
+    let Some(vm) = world.link(schedule, "vm") else { return };
+    let action = world.string(schedule, "action");
+    let time = cloudstack_api::clock::timestamp(Duration::from_secs(u64::try_from(due).unwrap_or_default()));
+    let text = format!("{} is planned for {time}. Id: {}", action.to_lowercase().replace('_', " "), world.id(vm));
+    events::happened(world, vm, &event_type(&action), ("INFO", "Scheduled", &text));
+}
+
+fn event_type(action: &str) -> String {
+    format!("VM.SCHEDULE.{}", action.replace('_', "."))
 }
 
 /// The schedule that is due first, and when.
@@ -204,18 +223,8 @@ fn act(world: &mut World, vm: Handle, action: &str) {
         // A machine that is where it should be, or on its way, is left alone.
         _ => return,
     }
-    let fields: [(&str, Datum); 8] = [
-        ("username", "system".into()),
-        ("type", format!("VM.SCHEDULE.{}", action.replace('_', ".")).into()),
-        ("level", "INFO".into()),
-        ("state", "Completed".into()),
-        ("description", format!("Successfully completed {} of a schedule. Id: {}", action.to_lowercase().replace('_', " "), world.id(vm)).into()),
-        ("resourceid", world.id(vm).into()),
-        ("resourcetype", "VirtualMachine".into()),
-        ("resourcename", world.string(vm, "name").into()),
-    ];
-    let owner = world.owner(vm);
-    world.insert(world.kind("event"), owner, &fields);
+    let text = format!("Successfully completed {} of a schedule. Id: {}", action.to_lowercase().replace('_', " "), world.id(vm));
+    events::happened(world, vm, &event_type(action), ("INFO", "Completed", &text));
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::Tables;
 use crate::{
     collation::is_same,
+    events::Aside,
     json::Json,
     kind::{
         ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed,
@@ -384,6 +385,9 @@ fn create_policy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let interval = i64::try_from(interval).unwrap_or(0);
     // One policy an interval: another call changes it.
     let known = turn.world.referring("snapshotpolicy", "volume", volume).find(|policy| turn.world.number(*policy, "intervaltype") == interval);
+    if known.is_some() {
+        turn.world.asides.push(Aside::Event { kind: "DELETE_TAGS", phases: "D", resource: "Volume", object: Some(volume) });
+    }
     let kind = turn.world.kind("snapshotpolicy");
     let owner = turn.world.owner(volume);
     let policy = known.unwrap_or_else(|| turn.world.insert(kind, owner, &[("volume", volume.into()), ("intervaltype", interval.into())]));

@@ -2,6 +2,7 @@
 
 use super::Tables;
 use crate::{
+    events,
     kind::{
         ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, JOB_ID, JOB_STATUS, Member, Noun, PROJECT, PROJECT_ID, Shown, TAGS,
         always, computed, flag, linked, own,
@@ -717,6 +718,7 @@ fn migrate(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
         if vm.is_none() {
             // Servers copy a detached volume into a new row and lose sight of the job's object.
             turn.world.disown_jobs(volume);
+            turn.world.asides.push(events::Aside::Renewed(volume));
         }
         Ok(Outcome::Object(volume))
     });

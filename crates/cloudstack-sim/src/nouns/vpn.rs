@@ -26,7 +26,7 @@ const KEY_LETTERS: usize = 24;
 pub(crate) const REMOTE_NOUN: Noun = Noun {
     word: "remoteaccessvpn",
     entities: &["RemoteAccessVpnResponse"],
-    resource: "IpAddress",
+    resource: "RemoteAccessVpn",
     owned: true,
     keywords: &[],
     newest_first: true,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{ActiveTrouble, Throttle, Trouble};
 use crate::{
     error::Error,
+    events,
     jobs::Chore,
     nouns,
     options::JobSpeed,
@@ -154,13 +155,14 @@ fn lose_machine(world: &mut World, vm: Handle, host: Handle) {
     let name = world.string(vm, "instancename");
     let text = format!("VM (name: {name}, id: {}) stopped unexpectedly on host {}", world.id(vm), world.string(host, "name"));
     alert(world, MACHINE_ALERT, text);
-    happened(world, vm, "VM.STOP", &format!("{name} stopped with its host"));
+    events::happened(world, vm, "VM.STOP", ("WARN", "Completed", &format!("{name} stopped with its host")));
     match target {
         Some(target) => {
             let stamp = world.timestamp();
             world.set(vm, "host", target);
             world.set(vm, "lastupdated", stamp);
-            happened(world, vm, "VM.START", &format!("{name} started on {} for high availability", world.string(target, "name")));
+            let text = format!("{name} started on {} for high availability", world.string(target, "name"));
+            events::happened(world, vm, "VM.START", ("WARN", "Completed", &text));
         }
         None => nouns::power_off(world, vm),
     }
@@ -180,22 +182,4 @@ fn alert(world: &mut World, (number, name): (i64, &str), text: String) {
     let stamp = world.timestamp();
     let fields: [(&str, Datum); 4] = [("type", number.into()), ("name", name.into()), ("description", text.into()), ("sent", stamp.into())];
     world.insert(world.kind("alert"), None, &fields);
-}
-
-/// Writes an event that nobody's call caused.
-fn happened(world: &mut World, object: Handle, kind: &str, text: &str) {
-    let owner = world.owner(object);
-    let resource = world.description(object.kind).map(|kind| kind.resource.to_string()).unwrap_or_default();
-    let (id, name) = (world.id(object), world.string(object, "name"));
-    let fields: [(&str, Datum); 8] = [
-        ("username", "system".into()),
-        ("type", kind.into()),
-        ("level", "WARN".into()),
-        ("description", text.into()),
-        ("state", "Completed".into()),
-        ("resourceid", id.into()),
-        ("resourcetype", resource.into()),
-        ("resourcename", name.into()),
-    ];
-    world.insert(world.kind("event"), owner, &fields);
 }

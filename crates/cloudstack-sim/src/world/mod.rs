@@ -5,6 +5,7 @@
 
 mod cell;
 mod hash;
+mod history;
 mod saved;
 mod seed;
 pub(crate) mod shelf;
@@ -36,6 +37,7 @@ pub(crate) use self::{
 };
 use crate::{
     auth::Session,
+    events::Aside,
     jobs::Jobs,
     json::Json,
     kind::{Kind, Noun},
@@ -236,6 +238,8 @@ pub(crate) struct World {
     pub(crate) stocked: HashSet<Cow<'static, str>>,
     /// The kinds that single commands list, where their shape alone does not tell.
     pub(crate) lists: HashMap<Box<str>, KindId>,
+    /// What happened on the way of the call at hand, until its events are written.
+    pub(crate) asides: Vec<Aside>,
     /// What goes wrong because somebody asked for it.
     pub(crate) troubles: Troubles,
     /// How often accounts may call, where that is limited.
@@ -271,6 +275,7 @@ impl World {
             prepared: HashSet::new(),
             stocked: HashSet::new(),
             lists: HashMap::new(),
+            asides: Vec::new(),
             troubles: Troubles::default(),
             throttle: None,
         };
@@ -406,7 +411,7 @@ impl World {
     }
 
     /// The rows of a kind, removed ones too, so that each stands at its number.
-    pub(crate) fn all_rows(&self, kind: KindId) -> impl Iterator<Item = Handle> + '_ {
+    pub(crate) fn all_rows(&self, kind: KindId) -> impl DoubleEndedIterator<Item = Handle> + '_ {
         let count = self.table(kind).map_or(0, Table::len);
         (0..u32::try_from(count).unwrap_or(u32::MAX)).map(move |row| Handle { kind, row })
     }
@@ -433,6 +438,20 @@ impl World {
         let column = self.known_key(field).and_then(|key| self.table(kind)?.column(key));
         let wanted = column.zip(cell);
         wanted.into_iter().flat_map(move |(column, cell)| self.rows(kind).filter(move |row| column.get(row.row) == cell))
+    }
+
+    /// The newest row of a kind whose field refers to another row, removed or not.
+    pub(crate) fn referred_once(&self, kind: &str, field: &str, target: Handle) -> Option<Handle> {
+        let kind = self.kind(kind);
+        let column = self.known_key(field).and_then(|key| self.table(kind)?.column(key))?;
+        let wanted = Cell::link(target);
+        self.all_rows(kind).rev().find(|row| column.get(row.row) == wanted)
+    }
+
+    /// The kind whose objects are called this where resources are named.
+    pub(crate) fn kind_of_resource(&self, word: &str) -> Option<KindId> {
+        let place = self.kinds.iter().position(|kind| kind.resource.as_ref() == word)?;
+        u16::try_from(place).ok().map(KindId)
     }
 
     /// How many rows of a kind there are.

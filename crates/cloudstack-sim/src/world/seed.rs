@@ -75,7 +75,9 @@ pub(crate) fn seed(world: &mut World, server: &Server) {
     let wares = wares(world, places.zone, server);
     equip(world);
     settings(world, server);
+    world.asides.clear();
     if scene == Scene::Bare {
+        super::history::seed(world);
         return;
     }
     seeding::count_now(world);
@@ -83,6 +85,7 @@ pub(crate) fn seed(world: &mut World, server: &Server) {
     seeding::project(world, project_owner, "apollo", "Apollo");
     machines(world, &places, &wares);
     crowd(world, &places, &wares, server.options.vms);
+    world.asides.clear();
 }
 
 /// Gives system VMs their offerings and their template, which come after them.
