@@ -5,6 +5,7 @@
 //! caused it. Texts are this project's own.
 
 use crate::{
+    nouns,
     refusal::{INNER_API, INNER_RUNTIME, Refusal},
     turn::{Outcome, Turn},
     world::{Content, Datum, Handle, World, parse_id},
@@ -24,8 +25,14 @@ const LATE_ARGUMENTS: char = '~';
 /// What marks the resource of a row that is about whatever object it is given.
 const ANY_RESOURCE: char = '*';
 /// Resources that events call by a wider name.
-const ALIKE: [(&str, &str); 6] =
-    [("NicSecondaryIp", "IpAddress"), ("Iso", "Template"), ("SystemVm", "VirtualMachine"), ("SystemVm", "ConsoleProxy"), ("DomainRouter", "VirtualMachine"), ("DomainRouter", "ConsoleProxy")];
+const ALIKE: [(&str, &str); 6] = [
+    ("NicSecondaryIp", "IpAddress"),
+    ("Iso", "Template"),
+    ("SystemVm", "VirtualMachine"),
+    ("SystemVm", "ConsoleProxy"),
+    ("DomainRouter", "VirtualMachine"),
+    ("DomainRouter", "ConsoleProxy"),
+];
 /// The machine whose events have a word of their own, the word of most, and that word.
 const OTHER_MACHINE: (&str, &str, &str) = ("secondarystoragevm", "PROXY.", "SSVM.");
 /// The user and the account of what the server does by itself.
@@ -402,7 +409,7 @@ fn about(turn: &Turn<'_>, object: Option<Handle>, resource: &str) -> Option<Hand
         let kin = BELONGING.iter().filter(|(known, ..)| *known == resource).find_map(|(_, kind, field)| world.referred_once(kind, field, to));
         kin.or_else(|| (resource == "User").then(|| world.owned(world.kind("user"), to).next()).flatten())
     };
-    let named = || turn.arguments.text("account").zip(turn.arguments.object("domainid")).and_then(|(name, domain)| turn.account_in(name, domain));
+    let named = || turn.arguments.text("account").zip(turn.arguments.object("domainid")).and_then(|(name, domain)| nouns::account_named(world, domain, name));
     let known = object.filter(is).or_else(|| given().find(is)).or_else(|| object.into_iter().chain(given()).find_map(linked));
     let known = known.or_else(|| object.and_then(belonging)).or_else(|| (resource == "Account").then(named).flatten());
     known.or_else(|| object.filter(|_| world.kind_of_resource(resource).is_none()))
@@ -484,13 +491,8 @@ fn put(turn: &mut Turn<'_>, facts: &Facts, mark: Mark, is_good: bool) -> String 
     let (machine, most, other) = OTHER_MACHINE;
     let is_other = facts.object.is_some_and(|object| turn.world.text(object, "systemvmtype") == Some(machine));
     let kind = facts.kind.strip_prefix(most).filter(|_| is_other).map_or_else(|| facts.kind.to_owned(), |rest| format!("{other}{rest}"));
-    let mut fields: Vec<(&str, Datum)> = vec![
-        ("username", username.into()),
-        ("type", kind.into()),
-        ("level", level.into()),
-        ("description", description.into()),
-        ("state", state.into()),
-    ];
+    let mut fields: Vec<(&str, Datum)> =
+        vec![("username", username.into()), ("type", kind.into()), ("level", level.into()), ("description", description.into()), ("state", state.into())];
     let resource = match facts.object {
         Some(object) if facts.resource.starts_with(ANY_RESOURCE) => turn.world.description(object.kind).map(|kind| kind.resource.to_string()),
         _ => Some(facts.resource.trim_start_matches(ANY_RESOURCE).to_owned()).filter(|resource| resource != NONE),
@@ -512,6 +514,7 @@ fn put(turn: &mut Turn<'_>, facts: &Facts, mark: Mark, is_good: bool) -> String 
         fields.push(("parentid", parent.as_str().into()));
     }
     let event = turn.world.insert(turn.world.kind("event"), Some(facts.account), &fields);
+    nouns::deliver(turn.world, event);
     turn.world.id(event)
 }
 
@@ -538,7 +541,8 @@ fn note(world: &mut World, object: Handle, owner: Option<Handle>, (username, kin
         ("resource", object.into()),
         ("resourcetype", resource.into()),
     ];
-    world.insert(world.kind("event"), owner, &fields);
+    let event = world.insert(world.kind("event"), owner, &fields);
+    nouns::deliver(world, event);
 }
 
 #[cfg(test)]

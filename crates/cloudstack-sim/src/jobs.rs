@@ -15,8 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     arguments::Arguments,
     error::Error,
-    events,
-    instance,
+    events, instance,
     json::Json,
     list, nouns,
     options::JobSpeed,
@@ -94,6 +93,10 @@ pub(crate) enum Chore {
     ClearNetwork,
     /// A zone gets the system VMs that it lacks.
     StaffZone,
+    /// A snapshot policy is due.
+    TakeSnapshot,
+    /// A backup schedule is due.
+    BackUp,
 }
 
 impl Chore {
@@ -105,6 +108,8 @@ impl Chore {
             Self::ExpireInvitation => nouns::expire_invitation(world, object),
             Self::ClearNetwork => nouns::clear_network(world, object),
             Self::StaffZone => nouns::staff(world, object),
+            Self::TakeSnapshot => nouns::take_due(world, object),
+            Self::BackUp => nouns::back_up_due(world, object),
         }
     }
 }
@@ -277,7 +282,11 @@ impl World {
             let Some(((due, _), task)) = task.and_then(|_| self.jobs.tasks.pop_first()) else { break };
             self.now = due;
             match task {
-                Task::Chore(chore, object) => chore.run(self, object),
+                Task::Chore(chore, object) => {
+                    chore.run(self, object);
+                    // What comes by itself is nobody's call.
+                    self.asides.clear();
+                }
                 Task::Moment(moment) => moment(self),
                 Task::Job(id, pending) => self.finish_job(&id, pending, server),
             }

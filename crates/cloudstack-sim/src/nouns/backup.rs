@@ -5,13 +5,16 @@ use serde_json::{Value, json};
 use super::{
     Tables, appliance,
     recipe::{self, Put, Recipe, change, make, take},
+    schedule,
 };
 use crate::{
+    events,
+    jobs::Chore,
     kind::{ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, ID, Noun, Shown, computed, linked, own, own_or},
     list,
     refusal::Refusal,
     turn::{Outcome, Turn, WORK_LONG, WORK_MEDIUM, WORK_SHORT},
-    world::{Datum, Handle},
+    world::{Datum, Handle, World},
 };
 
 /// What the dummy provider offers: name, text, id.
@@ -161,7 +164,10 @@ pub(super) const RECIPES: &[Recipe] = &[
         }
         _ => Ok(()),
     }),
-    make("createBackupSchedule", "backupschedule", SCHEDULE_PUTS).owned_through("virtualmachineid").checked(schedule_is_right),
+    make("createBackupSchedule", "backupschedule", SCHEDULE_PUTS).owned_through("virtualmachineid").checked(schedule_is_right).then(|turn, schedule| {
+        plan(turn.world, schedule);
+        Ok(())
+    }),
     make("addBackupRepository", "backuprepository", REPOSITORY_PUTS),
     change("updateBackupRepository", "id", REPOSITORY_PUTS),
     take("deleteBackupRepository", "id"),
@@ -269,33 +275,10 @@ fn schedule_is_right(turn: &Turn<'_>, _: Option<Handle>) -> Result<(), Refusal> 
 fn back_up(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let vm = turn.target("virtualmachineid")?;
     let offering = offering_of(turn, vm)?;
-    let owner = turn.world.owner(vm);
     let number = turn.world.count(turn.world.kind("backup")) + 1;
     let name = turn.arguments.text("name").map(str::to_owned);
     let job = turn.job(vm, WORK_MEDIUM, move |turn| {
-        let volumes: Vec<Handle> = turn.world.referring("volume", "vm", vm).collect();
-        let size: i64 = volumes.iter().map(|volume| turn.world.number(*volume, "size")).sum();
-        let told: Vec<Value> = volumes
-            .iter()
-            .map(|volume| {
-                let (kind, path) = (turn.world.string(*volume, "type"), turn.world.string(*volume, "path"));
-                json!({"uuid": turn.world.id(*volume), "type": kind, "size": turn.world.number(*volume, "size"), "path": path})
-            })
-            .collect();
-        let name = name.unwrap_or_else(|| format!("{}-{}", turn.world.string(vm, "name"), turn.world.timestamp()));
-        let mut fields: Vec<(&str, Datum)> = vec![
-            ("name", name.into()),
-            ("vm", vm.into()),
-            ("offering", offering.into()),
-            ("size", size.into()),
-            ("virtualsize", size.into()),
-            ("volumes", Value::Array(told).to_string().into()),
-        ];
-        if let Some(zone) = turn.world.link(vm, "zone") {
-            fields.push(("zone", zone.into()));
-        }
-        let kind = turn.world.kind("backup");
-        let made = turn.world.insert(kind, owner, &fields);
+        let made = insert(turn.world, (vm, offering), name);
         recipe::apply(turn, made, Put::Text("description"));
         Ok(Outcome::Success)
     });
@@ -415,5 +398,57 @@ fn update_schedule(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let found = turn.world.referring("backupschedule", "vm", vm).find(|schedule| turn.world.text(*schedule, "intervaltype") == Some(&interval));
     let Some(schedule) = found else { return Err(Refusal::failed(format!("The Instance has no {interval} backup schedule"))) };
     SCHEDULE_PUTS.iter().for_each(|put| recipe::apply(turn, schedule, *put));
+    plan(turn.world, schedule);
     Ok(Outcome::Object(schedule))
+}
+
+/// Plans the next backup of a schedule.
+fn plan(world: &mut World, row: Handle) {
+    let (interval, time) = (world.string(row, "intervaltype"), world.string(row, "schedule"));
+    schedule::plan(world, row, (&interval, &time), Chore::BackUp);
+}
+
+/// Makes the backup that a schedule is due for, and forgets the oldest beyond those that it keeps, if it keeps not all.
+pub(crate) fn back_up_due(world: &mut World, row: Handle) {
+    let Some(vm) = world.link(row, "vm").filter(|vm| world.is_alive(*vm) && schedule::is_time(world, row)) else { return };
+    if let Some(offering) = world.link(vm, "backupoffering") {
+        let made = insert(world, (vm, offering), None);
+        world.set(made, "scheduled", row);
+        let interval = world.string(row, "intervaltype");
+        world.set(made, "intervaltype", interval);
+        events::happened(world, vm, "BACKUP.CREATE", ("INFO", "Completed", "A schedule made a backup"));
+        let kept = usize::try_from(world.number(row, "maxbackups")).unwrap_or_default();
+        let mut known: Vec<Handle> = world.referring("backup", "scheduled", row).collect();
+        known.sort_unstable();
+        let surplus = if kept == 0 { 0 } else { known.len().saturating_sub(kept) };
+        known.into_iter().take(surplus).for_each(|old| world.remove(old));
+    }
+    plan(world, row);
+}
+
+/// Makes the row of a backup of a machine as it is.
+fn insert(world: &mut World, (vm, offering): (Handle, Handle), name: Option<String>) -> Handle {
+    let owner = world.owner(vm);
+    let volumes: Vec<Handle> = world.referring("volume", "vm", vm).collect();
+    let size: i64 = volumes.iter().map(|volume| world.number(*volume, "size")).sum();
+    let told: Vec<Value> = volumes
+        .iter()
+        .map(|volume| {
+            let (kind, path) = (world.string(*volume, "type"), world.string(*volume, "path"));
+            json!({"uuid": world.id(*volume), "type": kind, "size": world.number(*volume, "size"), "path": path})
+        })
+        .collect();
+    let name = name.unwrap_or_else(|| format!("{}-{}", world.string(vm, "name"), world.timestamp()));
+    let mut fields: Vec<(&str, Datum)> = vec![
+        ("name", name.into()),
+        ("vm", vm.into()),
+        ("offering", offering.into()),
+        ("size", size.into()),
+        ("virtualsize", size.into()),
+        ("volumes", Value::Array(told).to_string().into()),
+    ];
+    if let Some(zone) = world.link(vm, "zone") {
+        fields.push(("zone", zone.into()));
+    }
+    world.insert(world.kind("backup"), owner, &fields)
 }

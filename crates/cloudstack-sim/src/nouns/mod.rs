@@ -25,6 +25,7 @@ mod gpu;
 mod guard;
 mod guest_os;
 mod hindrance;
+mod hook;
 mod host;
 mod image;
 mod import;
@@ -84,12 +85,15 @@ use crate::{
 };
 
 pub(crate) use self::{
+    backup::back_up_due,
     hindrance::hindered,
+    hook::deliver,
     image::{arrive, is_shared_with},
     network::{clear as clear_network, implement, is_open_to},
     place::choose_host,
     project::expire_invitation,
     schedule::{first_due, keep_time},
+    snapshot::take_due,
     systemvm::staff,
     tenancy::{account_named, any_account_named, check_domain, user_named},
     vm::{expunge_due, instance_name, power_off},
@@ -182,6 +186,7 @@ pub(crate) const NOUNS: &[&Noun] = &[
     &schedule::NOUN,
     &drs::NOUN,
     &chore::WEBHOOK_NOUN,
+    &hook::NOUN,
     &chore::THEME_NOUN,
     &bucket::STORE_NOUN,
     &bucket::NOUN,
@@ -248,6 +253,7 @@ const TABLES: &[Tables] = &[
     gpu::TABLES,
     guard::TABLES,
     guest_os::TABLES,
+    hook::TABLES,
     host::TABLES,
     image::TABLES,
     import::TABLES,

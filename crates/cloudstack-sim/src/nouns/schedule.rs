@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     dates, events,
+    jobs::Chore,
     kind::{CREATED, Constant, ID, Noun, linked, own, own_or},
     refusal::Refusal,
     turn::{Outcome, Turn},
@@ -156,6 +157,36 @@ fn next(cron: &str, after: i64) -> Option<i64> {
         }
     }
     None
+}
+
+/// The cron expression behind a policy's time: minute, hour and day as servers write them, for an interval from hourly to monthly.
+fn cron_of(interval: &str, time: &str) -> Option<String> {
+    let mut parts = time.split(':');
+    let minute = parts.next()?;
+    let mut part = || parts.next().unwrap_or("0");
+    Some(match interval {
+        "HOURLY" => format!("{minute} * * * *"),
+        "DAILY" => format!("{minute} {} * * *", part()),
+        // Weeks begin on Sunday, which is their first day.
+        "WEEKLY" => format!("{minute} {} * * {}", part(), part().parse::<u32>().ok()?.checked_sub(1)?),
+        "MONTHLY" => format!("{minute} {} {} * *", part(), part()),
+        _ => return None,
+    })
+}
+
+/// Plans the next time of a policy, and lets it come; a plan that was made before is void.
+pub(super) fn plan(world: &mut World, policy: Handle, (interval, time): (&str, &str), chore: Chore) {
+    let now = i64::try_from(world.now.as_secs()).unwrap_or(i64::MAX);
+    let Some(due) = cron_of(interval, time).and_then(|cron| next(&cron, now)) else { return world.unset(policy, NEXT) };
+    world.set(policy, NEXT, due);
+    let at = Duration::from_secs(u64::try_from(due).unwrap_or_default());
+    world.due(at.saturating_sub(world.now), chore, policy);
+}
+
+/// Whether this is the time that a policy was last planned for.
+pub(super) fn is_time(world: &World, policy: Handle) -> bool {
+    let now = i64::try_from(world.now.as_secs()).unwrap_or(i64::MAX);
+    world.is_alive(policy) && matches!(world.field(policy, NEXT), Some(Content::Number(due)) if due == now)
 }
 
 /// Notes when a schedule is due next.

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Tables;
+use super::{Tables, schedule};
 use crate::{
     collation::is_same,
-    events::Aside,
+    events::{self, Aside},
+    jobs::Chore,
     json::Json,
     kind::{
         ACCOUNT, CREATED, Constant, DOMAIN, DOMAIN_ID, DOMAIN_PATH, HAS_ANNOTATIONS, ID, Noun, PROJECT, PROJECT_ID, Shown, TAGS, Viewer, always, computed,
@@ -363,6 +364,37 @@ fn is_schedule(interval: usize, schedule: &str) -> bool {
     parts.len() >= needed && parts.iter().take(needed).all(Option::is_some) && is_day
 }
 
+/// Plans the next snapshot of a policy.
+fn plan(world: &mut World, policy: Handle) {
+    let interval = usize::try_from(world.number(policy, "intervaltype")).ok().and_then(|place| INTERVALS.get(place)).copied().unwrap_or_default();
+    let time = world.string(policy, "schedule");
+    schedule::plan(world, policy, (interval, &time), Chore::TakeSnapshot);
+}
+
+/// Takes the snapshot that a policy is due for, and forgets the oldest beyond those that it keeps.
+pub(crate) fn take_due(world: &mut World, policy: Handle) {
+    let Some(volume) = world.link(policy, "volume").filter(|volume| world.is_alive(*volume) && schedule::is_time(world, policy)) else { return };
+    if world.text(volume, "state") == Some("Ready") {
+        let name = made_up_name(world, volume);
+        let snapshot = begin(world, volume, name);
+        let interval = usize::try_from(world.number(policy, "intervaltype")).ok().and_then(|place| INTERVALS.get(place)).copied().unwrap_or_default();
+        world.set(snapshot, "intervaltype", interval);
+        world.set(snapshot, "state", "BackedUp");
+        world.set(snapshot, "policy", policy);
+        events::happened(world, snapshot, "SNAPSHOT.CREATE", ("INFO", "Completed", "A policy took a snapshot"));
+        let mut taken: Vec<Handle> = world.referring("snapshot", "policy", policy).collect();
+        taken.sort_unstable();
+        let kept = usize::try_from(world.number(policy, "maxsnaps")).unwrap_or_default();
+        let surplus = taken.len().saturating_sub(kept);
+        for old in taken.into_iter().take(surplus) {
+            events::happened(world, old, "SNAPSHOT.DELETE", ("INFO", "Completed", "A policy let go of its oldest snapshot"));
+            world.set(old, "state", "Destroyed");
+            world.remove(old);
+        }
+    }
+    plan(world, policy);
+}
+
 fn create_policy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let volume = turn.target("volumeid")?;
     let word = turn.needed("intervaltype")?.to_ascii_uppercase();
@@ -394,6 +426,7 @@ fn create_policy(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     turn.world.set(policy, "schedule", schedule);
     turn.world.set(policy, "maxsnaps", kept);
     turn.world.set(policy, "timezone", zone);
+    plan(turn.world, policy);
     super::tag::put(turn, policy, "SnapshotPolicy");
     if let Some(shown) = turn.arguments.truth("fordisplay") {
         turn.world.set(policy, "fordisplay", shown);

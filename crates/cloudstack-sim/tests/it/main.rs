@@ -13,6 +13,7 @@ mod places;
 mod replay;
 mod rules;
 mod scene;
+mod selfacting;
 mod services;
 mod signatures;
 mod speed;
