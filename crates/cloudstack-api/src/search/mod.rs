@@ -45,11 +45,11 @@ const CONCEPT_WEIGHT: f32 = 0.7;
 /// What a word out of a group counts alone.
 const PART_WEIGHT: f32 = 0.8;
 /// What the nearest phrase counts in comparison with the terms.
-const PHRASE_WEIGHT: f32 = 12.0;
+const PHRASE_WEIGHT: f32 = 10.0;
 /// What a name of the very concepts of the request counts in comparison with the terms.
 const NAME_WEIGHT: f32 = 2.5;
 /// What the logarithm of the learned likelihood counts in comparison with the terms.
-const MEANING_WEIGHT: f32 = 3.0;
+const MEANING_WEIGHT: f32 = 3.4;
 /// From this learned likelihood on a command is found though it shares no term with the request.
 const MEANT_MIN: f32 = -6.0;
 /// What a command counts that does what a verb of the request says.
