@@ -390,7 +390,7 @@ impl Session<'_> {
             None => format!("{}response", name.to_ascii_lowercase()),
         };
         if let Some(answer) = password::answer(name).filter(|_| command.is_some()) {
-            return (envelope, answer(self.world, credentials));
+            return (envelope, answer(self.world, credentials, self.server.options.plugins));
         }
         if let Some(session) = session
             && let Err(refusal) = auth::check_factor(self.world, session, name)

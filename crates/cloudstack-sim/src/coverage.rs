@@ -22,7 +22,8 @@ pub enum How {
 pub fn coverage(catalog: &Catalog) -> Vec<(String, How)> {
     let how = |command: &Arc<Command>| {
         let modelled = command.is_list() && nouns::NOUNS.iter().any(|noun| noun.entities.contains(&command.shape.as_str()));
-        if nouns::handler(&command.name).is_some() || modelled || matches!(command.name.as_str(), "login" | "logout") {
+        let is_open = nouns::password::answer(&command.name).is_some() || command.name == nouns::factor::VALIDATE;
+        if nouns::handler(&command.name).is_some() || modelled || is_open || matches!(command.name.as_str(), "login" | "logout") {
             How::Behaviour
         } else if generic::is_by_rule(command, catalog) || shelf::lists(catalog, &command.name) {
             How::Rule

@@ -269,7 +269,9 @@ pub(crate) fn scope_with(turn: &Turn<'_>, everything: bool) -> Result<Scope, Ref
     let all = by_id || everything;
     Ok(match caller.kind {
         RoleType::Admin if all => Scope::All { projects: by_id },
-        RoleType::DomainAdmin if all => Scope::Domain { domain: caller.domain, recursive: true, projects: by_id },
+        // Nothing holds admins of resources back who ask for everything, but an id keeps them to their own domain.
+        RoleType::ResourceAdmin if everything => Scope::All { projects: by_id },
+        RoleType::DomainAdmin | RoleType::ResourceAdmin if all => Scope::Domain { domain: caller.domain, recursive: true, projects: by_id },
         _ => Scope::Accounts(vec![caller.account]),
     })
 }

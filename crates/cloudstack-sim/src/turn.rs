@@ -168,8 +168,8 @@ impl Turn<'_> {
         if owner == self.caller.account || self.is_member_of(owner) {
             return true;
         }
-        let within =
-            self.caller.kind == RoleType::DomainAdmin && self.world.domain_of(handle).is_some_and(|domain| self.world.is_within(domain, self.caller.domain));
+        let within = matches!(self.caller.kind, RoleType::DomainAdmin | RoleType::ResourceAdmin)
+            && self.world.domain_of(handle).is_some_and(|domain| self.world.is_within(domain, self.caller.domain));
         let shared = matches!(kind.word.as_ref(), "template" | "iso")
             && (self.world.flag(handle, "ispublic")
                 || self.world.text(owner, "name") == Some("system")

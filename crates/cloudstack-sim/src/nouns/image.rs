@@ -723,11 +723,14 @@ pub(super) fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     Ok(as_updated(turn, image))
 }
 
+/// An account by its name, if there is one.
+type Named = (String, Option<Handle>);
+
 /// The accounts that a call to share an image names, by their names in the owner's domain and by their projects, each
 /// with its name. Nothing where the call names none.
-fn named_accounts(turn: &Turn<'_>, image: Handle) -> Result<Option<Vec<(String, Option<Handle>)>>, Refusal> {
+fn named_accounts(turn: &Turn<'_>, image: Handle) -> Result<Option<Vec<Named>>, Refusal> {
     let domain = turn.world.domain_of(image);
-    let mut found: Vec<(String, Option<Handle>)> = Vec::new();
+    let mut found: Vec<Named> = Vec::new();
     for name in turn.arguments.list("accounts") {
         found.push((name.to_owned(), domain.and_then(|domain| tenancy::any_account_named(turn.world, domain, name))));
     }

@@ -1,19 +1,24 @@
 //! Passwords: what settings ask of new ones, and forgotten ones, about which servers answer anybody before they ask who
 //! calls.
 //!
-//! No mail is sent, so nobody ever holds the token with which a password could be set anew.
+//! No mail is sent. On a server as it is installed nobody ever holds the token with which a password is set anew; where
+//! every command is to answer, any token is taken for it.
 
 use super::tenancy;
 use crate::{
     auth::Credentials,
+    options::Plugins,
     refusal::Refusal,
     world::{Handle, World, parse_id},
 };
 
 /// What the settings of passwords are called before their own words.
 const POLICY: &str = "password.policy";
+/// A sort of characters.
+type Sort = fn(char) -> bool;
+
 /// The settings that want a number of characters of a sort, and which these are.
-const SORTS: [(&str, fn(char) -> bool); 5] = [
+const SORTS: [(&str, Sort); 5] = [
     ("minimum.special.characters", |letter| !letter.is_alphanumeric()),
     ("minimum.uppercase.letters", char::is_uppercase),
     ("minimum.lowercase.letters", char::is_lowercase),
@@ -35,7 +40,10 @@ pub(super) fn check(world: &World, domain: Handle, (username, password): (&str, 
 }
 
 /// What answers a command before anybody asks who calls: a body, nothing, or a refusal.
-pub(crate) type Answer = fn(&World, &Credentials<'_>) -> Result<Option<String>, Refusal>;
+pub(crate) type Answer = fn(&mut World, &Credentials<'_>, Plugins) -> Result<Option<String>, Refusal>;
+
+/// What is answered where all is well.
+const DONE: &str = "{\"success\":true}";
 
 /// The commands that are answered so.
 const OPEN: &[(&str, Answer)] = &[("forgotPassword", forgot), ("resetPassword", reset)];
@@ -46,16 +54,24 @@ pub(crate) fn answer(command: &str) -> Option<Answer> {
 }
 
 /// Nobody learns from the answer whether there is such a user.
-fn forgot(_: &World, credentials: &Credentials<'_>) -> Result<Option<String>, Refusal> {
+fn forgot(_: &mut World, credentials: &Credentials<'_>, _: Plugins) -> Result<Option<String>, Refusal> {
     match credentials.exact("username") {
-        Some(_) => Ok(Some("{\"success\":true}".to_owned())),
+        Some(_) => Ok(Some(DONE.to_owned())),
         None => Err(Refusal::login("null")),
     }
 }
 
-fn reset(world: &World, credentials: &Credentials<'_>) -> Result<Option<String>, Refusal> {
+fn reset(world: &mut World, credentials: &Credentials<'_>, plugins: Plugins) -> Result<Option<String>, Refusal> {
     // Servers stumble over calls without a token, and over users that are not there, and say nothing.
     let Some(token) = credentials.exact("token") else { return Ok(None) };
+    if plugins == Plugins::All {
+        let domain = domain_at(world, credentials.exact("domain").unwrap_or_default());
+        let user = credentials.exact("username").zip(domain).and_then(|(name, domain)| super::user_named(world, domain, name));
+        if let (Some(user), Some(password)) = (user, credentials.exact("password")) {
+            world.set(user, "password", password);
+        }
+        return Ok(Some(DONE.to_owned()));
+    }
     if parse_id(token).is_none() {
         return Err(Refusal { code: 431, ..Refusal::login("Invalid token") });
     }

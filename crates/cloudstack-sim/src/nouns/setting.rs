@@ -1,5 +1,6 @@
 //! Global settings, as far as the embedded cloud has them.
 
+use cloudstack_api::catalog::RoleType;
 use serde_json::{Value, json};
 
 use super::Tables;
@@ -107,8 +108,12 @@ fn scope(turn: &Turn<'_>) -> Result<Option<(&'static str, Handle)>, Refusal> {
     let mut given = SCOPES.iter().filter_map(|(argument, word)| Some((*word, turn.arguments.object(argument)?)));
     match (given.next(), given.next()) {
         (scope, None) => Ok(scope),
-        _ => Err(Refusal::invalid("cannot handle multiple IDs, provide only one ID corresponding to the scope")),
+        _ => Err(several_scopes()),
     }
+}
+
+fn several_scopes() -> Refusal {
+    Refusal::invalid("cannot handle multiple IDs, provide only one ID corresponding to the scope")
 }
 
 fn has_scope(world: &World, setting: Handle, word: &str) -> bool {
@@ -190,15 +195,51 @@ fn set_for(turn: &mut Turn<'_>, setting: Handle, (word, object): (&str, Handle),
     Ok(())
 }
 
+/// The scope in which people other than root set what they name no scope for: admins of domains their own, users theirs.
+fn implied(turn: &Turn<'_>) -> Option<(&'static str, Handle)> {
+    let names = |argument: &str| turn.arguments.object(argument).is_some();
+    match turn.caller.kind {
+        RoleType::DomainAdmin if !names("accountid") && !names("domainid") => Some(("domain", turn.caller.domain)),
+        RoleType::User if !names("accountid") => Some(("account", turn.caller.account)),
+        _ => None,
+    }
+}
+
+/// Refuses settings that only root may change, and domains and accounts out of reach.
+fn check_reach(turn: &Turn<'_>, setting: Handle) -> Result<(), Refusal> {
+    if turn.world.text(setting, "category") == Some("System") && !turn.caller.is_root() {
+        return Err(Refusal::internal("Only Root Admin is allowed to edit this configuration."));
+    }
+    if let Some(domain) = turn.arguments.object("domainid") {
+        super::check_domain(turn, domain)?;
+    }
+    match turn.arguments.object("accountid") {
+        Some(account) if !turn.may_use(account) => Err(Refusal::permission()),
+        _ => Ok(()),
+    }
+}
+
 fn update(turn: &mut Turn<'_>) -> Result<Outcome, Refusal> {
     let setting = find(turn)?;
+    check_reach(turn, setting)?;
     let scope = scope(turn)?;
+    let implied = implied(turn);
+    if scope.is_some() && implied.is_some() {
+        return Err(several_scopes());
+    }
     let Some(value) = turn.arguments.given("value").map(str::to_owned) else { return Ok(Outcome::Object(setting)) };
     check_value(turn, setting, &value)?;
     match scope {
         Some(scope) => {
             set_for(turn, setting, scope, Some(&value))?;
             Ok(Outcome::Shown("configuration".to_owned(), shown(turn, setting, Some(scope)).to_string()))
+        }
+        None if implied.is_some() => {
+            if let Some(scope) = implied {
+                set_for(turn, setting, scope, Some(&value))?;
+            }
+            // What was not asked for is not said: the value is there, its scope is not.
+            Ok(Outcome::Shown("configuration".to_owned(), super::metrics::with(shown(turn, setting, None), "value", value).to_string()))
         }
         None => {
             turn.world.set(setting, "value", value);

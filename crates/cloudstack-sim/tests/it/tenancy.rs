@@ -1,6 +1,6 @@
 //! Who may act on whom: domains, accounts, users, roles with their rules, projects with their members.
 
-use cloudstack_sim::{Cloud, WorldOptions};
+use cloudstack_sim::{Cloud, Plugins, WorldOptions};
 use serde_json::{Value, json};
 
 use crate::scene::{call, cloud, fresh, id_of, job, ok, options, refused};
@@ -246,7 +246,7 @@ fn new_passwords_are_what_the_settings_of_the_domain_want() {
 
 #[test]
 fn forgotten_passwords_are_asked_about_without_credentials_and_tell_nothing() {
-    let cloud = fresh();
+    let cloud = cloud(WorldOptions { plugins: Plugins::Loaded, settings: &[("user.password.reset.enabled", "true")], ..options() });
     let ask = |query: &str| {
         let request = cloudstack_sim::WireRequest { body: format!("response=json&{query}"), method: cloudstack_sim::Method::Post, ..Default::default() };
         let answer = cloud.answer(&request);
@@ -276,4 +276,21 @@ fn a_new_machine_is_held_against_what_is_asked_of_it_before_it_is_made() {
     assert_eq!(asked(&[("boottype", "floppy")]), 431);
     assert_eq!(asked(&[("boottype", "UEFI")]), 431, "without its mode");
     assert_eq!(asked(&[("extraconfig", "<cpu/>")]), 431);
+}
+
+#[test]
+fn admins_of_domains_set_what_holds_for_their_domain() {
+    let cloud = fresh();
+    let (acme, globex) = (domain(&cloud, "acme"), domain(&cloud, "globex"));
+    let set = |arguments: &[(&str, &str)]| call(&cloud, "acme-admin", "updateConfiguration", arguments);
+    assert_eq!(set(&[("name", "expunge.delay"), ("value", "5")]).0, 431, "it is for the whole cloud");
+    assert_eq!(set(&[("name", "api.key.access"), ("value", "false")]).0, 530, "it is for root");
+    let length = [("name", "password.policy.minimum.length"), ("value", "9")];
+    let (status, _, body) = set(&length);
+    assert_eq!((status, &body["configuration"]["value"], body["configuration"].get("scope")), (200, &json!("9"), None));
+    let user = |name: &str| id_of(&cloud, "admin", "listUsers", &[("listall", "true"), ("username", name)]);
+    let change = |name: &str| call(&cloud, "admin", "updateUser", &[("id", &user(name)), ("password", "short")]).0;
+    assert_eq!((change("dev"), change("globex-user")), (431, 200));
+    assert_eq!(set(&[&length[..], &[("domainid", &globex)]].concat()).0, 531);
+    assert_eq!(set(&[&length[..], &[("domainid", &acme)]].concat()).2["configuration"]["scope"], "domain");
 }
