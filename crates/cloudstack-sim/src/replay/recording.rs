@@ -123,7 +123,10 @@ impl Recording {
             exchanges.push(exchange(&value).map_err(|member| RecordingError::Member { line: index + 1, member })?);
         }
         set_times(&mut exchanges);
-        set_begin(&mut exchanges, &took);
+        // The reduced form knows its times, and not how long the calls took.
+        if took.iter().any(|milliseconds| *milliseconds > 0) {
+            set_begin(&mut exchanges, &took);
+        }
         Ok(Self { scenario, exchanges })
     }
 
@@ -278,4 +281,38 @@ fn line_of(scenario: &str, exchange: &Exchange) -> Value {
         }
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(n: u64, milliseconds: u64, body: &str) -> String {
+        format!("{{\"scenario\":\"s\",\"n\":{n},\"command\":\"listThings\",\"status\":200,\"ms\":{milliseconds},\"body\":{body}}}\n")
+    }
+
+    #[test]
+    fn an_answer_was_given_no_earlier_than_what_it_tells_of() {
+        let body = "{\"r\":{\"thing\":[{\"created\":\"2026-11-22T16:00:00+0000\"},{\"lastupdated\":\"2026-11-22T16:00:07+0000\"}]}}";
+        let recording = Recording::parse(&line(0, 5, body)).unwrap();
+        assert_eq!(recording.exchanges[0].at, dates::parse_strict("2026-11-22T16:00:07+0000").map(i64::cast_unsigned));
+    }
+
+    #[test]
+    fn a_scenario_begins_as_long_before_its_first_time_as_its_calls_took() {
+        let later = "{\"r\":{\"thing\":[{\"created\":\"2026-11-22T16:00:10+0000\"}]}}";
+        let recording = Recording::parse(&format!("{}{}", line(0, 1_500, "{\"r\":{}}"), line(1, 1_500, later))).unwrap();
+        let first = dates::parse_strict("2026-11-22T16:00:07+0000").map(i64::cast_unsigned);
+        assert_eq!(recording.exchanges[0].at, first);
+        let again = Recording::parse(&recording.reduced(&mut Secrets::default())).unwrap();
+        assert_eq!(again.exchanges[0].at, first, "the reduced form keeps it");
+    }
+
+    #[test]
+    fn only_the_first_disks_of_machines_tell_how_a_lot_fell() {
+        let volume = |kind: &str, name: &str| format!("{{\"name\":\"{name}\",\"type\":\"{kind}\",\"provisioningtype\":\"thin\",\"storage\":\"PS1\"}}");
+        let body = format!("{{\"r\":{{\"volume\":[{},{}]}}}}", volume("ROOT", "ROOT-3"), volume("DATADISK", "data-1"));
+        let recording = Recording::parse(&line(0, 5, &body)).unwrap();
+        assert_eq!(recording.exchanges[0].lots, [("ROOT-3".to_owned(), "PS1".to_owned())]);
+    }
 }

@@ -10,6 +10,7 @@ mod keep;
 mod life;
 mod lists;
 mod places;
+mod pulse;
 mod replay;
 mod rules;
 mod scene;
