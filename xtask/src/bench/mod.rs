@@ -15,12 +15,15 @@ use std::{
     thread,
 };
 
-use cloudstack_api::{catalog::Catalog, catalog::Release};
+use cloudstack_api::{
+    catalog::{Catalog, Release},
+    search::{Filter, Index},
+};
 use serde_json::{Value, json};
 
 pub(crate) use self::endure::run as endure;
 use self::{mcp::Session, plain::Connection, sample::Sample};
-use crate::workspace::{Done, Mode, generated, root, say};
+use crate::workspace::{Done, Mode, generated, read, root, say};
 
 /// The optimised binary.
 const BINARY: &str = "target/release/cloudstack-mcp";
@@ -34,6 +37,10 @@ const IN_FLIGHT: usize = 32;
 const CALLS_IN_FLIGHT: usize = 20_000;
 /// Machines of the long list.
 const MACHINES: usize = 10_000;
+/// The requests in words that are searched for.
+const REQUESTS: &str = "crates/cloudstack-api/tests/data/routing.jsonl";
+/// The commands that are wanted for a request.
+const FOUND: usize = 10;
 /// The rows of a page that servers give at most.
 const PAGE: usize = 500;
 /// Times that the long list is read.
@@ -110,7 +117,7 @@ pub(crate) fn run() -> Done {
                     its own. Beside each figure stands a plain HTTP client that asks the same of the same cloud: one signed request on an open connection.\n\n\
                     | | this program | plain HTTP client |\n| --- | ---: | ---: |\n"
         .to_owned();
-    for row in [starts()?, memory()?, catalog(), calls()?, many()?, long_list()?].concat() {
+    for row in [starts()?, memory()?, catalog(), search()?, calls()?, many()?, long_list()?].concat() {
         say(&row)?;
         let _ = writeln!(page, "{row}");
     }
@@ -157,6 +164,22 @@ fn catalog() -> Vec<String> {
         reading.measure(|| catalog.commands().count());
     }
     vec![format!("| opening the catalog | {opening} | |"), format!("| parsing all its rows | {reading} | |")]
+}
+
+/// Opening the search index, and finding the commands for requests in words.
+fn search() -> Done<Vec<String>> {
+    let catalog = Catalog::embedded(Release::NEWEST);
+    let (mut opening, mut finding) = (Sample::new(), Sample::new());
+    for _ in 1..STARTS {
+        opening.measure(|| Index::new(&catalog));
+    }
+    let index = opening.measure(|| Index::new(&catalog));
+    for line in read(REQUESTS)?.lines() {
+        let request: Value = serde_json::from_str(line).map_err(|error| format!("`{REQUESTS}`: {error}"))?;
+        let query = request.get("query").and_then(Value::as_str).unwrap_or_default();
+        finding.measure(|| index.search(query, &Filter::default(), FOUND));
+    }
+    Ok(vec![format!("| opening the search index | {opening} | |"), format!("| finding commands for a request in words | {finding} | |")])
 }
 
 /// One call after the other.
