@@ -22,6 +22,9 @@ const ALWAYS_DONE: char = '!';
 const DONE_ONLY: char = '+';
 const OF_STRANGERS: char = '^';
 const LATE_ARGUMENTS: char = '~';
+/// What marks rows that bad arguments never leave anything of, and whose work is not begun where nothing is to be started.
+const EARLY_CHECKS: char = '_';
+const STARTS: char = '=';
 /// What marks the resource of a row that is about whatever object it is given.
 const ANY_RESOURCE: char = '*';
 /// Resources that events call by a wider name.
@@ -219,7 +222,8 @@ fn named_first(turn: &Turn<'_>) -> Option<Handle> {
 fn is_unnoticed(refusal: &Refusal, row: Row) -> bool {
     const SAID: [&str; 3] = ["due to missing parameter", "due to invalid value", "Unable to find UUID"];
     let is_argument = refusal.code == 431 && refusal.inner == Some(INNER_API);
-    is_argument && !row.marked.contains(LATE_ARGUMENTS) || SAID.iter().any(|said| refusal.text.contains(said))
+    let is_early = refusal.code == 431 && row.marked.contains(EARLY_CHECKS);
+    is_early || is_argument && !row.marked.contains(LATE_ARGUMENTS) || SAID.iter().any(|said| refusal.text.contains(said))
 }
 
 /// Writes the events of a job that was queued.
@@ -227,7 +231,8 @@ pub(crate) fn record_job(turn: &mut Turn<'_>, object: Option<Handle>) -> Option<
     let row = row(&turn.command.name, turn.world.is_old)?;
     let mut subject = Subject { row, object, parent: None };
     begin(turn, &mut subject);
-    for mark in marks(row.phases.1).filter(|mark| mark.phase == Phase::Started) {
+    let is_begun = !row.marked.contains(STARTS) || turn.arguments.truth("startvm") != Some(false);
+    for mark in marks(row.phases.1).filter(|mark| mark.phase == Phase::Started && is_begun) {
         write(turn, &subject, (Stage::Work, mark), true);
     }
     Some(subject)

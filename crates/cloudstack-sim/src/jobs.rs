@@ -409,7 +409,9 @@ pub(crate) fn start(turn: &mut Turn<'_>, work: Work) -> Result<Outcome, Refusal>
             turn.world.jobs.at_work.entry(subject).or_default().push(id.clone());
         }
     }
-    let event = events::record_job(turn, work.subject);
+    // What is being made matters more than what it is made on.
+    let made = work.id.as_deref().and_then(parse_id).and_then(|id| turn.world.by_id(id));
+    let event = events::record_job(turn, made.or(work.subject));
     let jobs = &mut turn.world.jobs;
     jobs.sequence += 1;
     let job = Job {

@@ -419,6 +419,9 @@ pub(crate) fn implement(world: &mut World, network: Handle) {
     if let Some(vlan) = next_vlan(world, network) {
         world.set(network, "vlan", vlan.to_string());
         world.set(network, "broadcasturi", format!("vlan://{vlan}"));
+        if let Some(owner) = world.owner(network) {
+            world.asides.push(Aside::Owned("ZONE.VLAN.ASSIGN", network, owner));
+        }
     }
     keep_routed(world, network);
 }
@@ -476,7 +479,6 @@ fn keep_routed(world: &mut World, network: Handle) {
 /// Gives a network that is no tier of a VPC a router and an address to go out by.
 fn deploy_router(world: &mut World, network: Handle) {
     let Some(owner) = world.owner(network) else { return };
-    world.asides.push(Aside::Owned("ZONE.VLAN.ASSIGN", network, owner));
     if world.text(network, "type") != Some("Isolated") || world.link(network, "vpc").is_some() {
         return;
     }
@@ -509,12 +511,19 @@ fn deploy_router(world: &mut World, network: Handle) {
     }
     let kind = world.kind("router");
     world.insert(kind, Some(owner), &fields);
+    if source.is_none() && public.is_some() {
+        note_source(world);
+    }
     note_router(world);
 }
 
-/// Notes what happens on the way to a router: its rules, and its disk, which has no row.
-pub(super) fn note_router(world: &mut World) {
+/// Notes what happens on the way to an address to go out by: a rule of its own.
+pub(super) fn note_source(world: &mut World) {
     world.asides.push(Aside::Event { kind: "FIREWALL.OPEN", phases: "m", resource: "FirewallRule", object: None });
+}
+
+/// Notes what happens on the way to a router: its disk, which has no row.
+pub(super) fn note_router(world: &mut World) {
     world.asides.push(Aside::Event { kind: "VOLUME.CREATE", phases: "M", resource: "Volume", object: None });
 }
 

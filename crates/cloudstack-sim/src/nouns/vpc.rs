@@ -262,6 +262,7 @@ fn start(world: &mut World, vpc: Handle, owner: Handle) {
     }
     let kind = world.kind("router");
     world.insert(kind, Some(owner), &fields);
+    super::network::note_source(world);
     super::network::note_router(world);
 }
 
