@@ -446,7 +446,7 @@ impl Session<'_> {
         if let Some(refusal) = self.world.troubles.fails_call(&command.name) {
             return Err(refusal);
         }
-        if demands::check_early(&command.name, &|name| self.pairs.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)))? {
+        if demands::is_empty(&command.name, &|name| self.pairs.iter().any(|(given, _)| given.eq_ignore_ascii_case(name))) {
             return Ok(None);
         }
         if !self.world.prepared.contains(&command.name) {
