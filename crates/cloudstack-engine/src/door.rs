@@ -24,7 +24,7 @@ use crate::{
     policy::{Action, Asked, Decision},
     report::{Report, ReportKind},
     request::RunRequest,
-    resolve::Finder,
+    resolve::{ALL_IMAGES, Finder, image_filter},
     results::{Content, Parts},
     seal::SealFault,
     survey::Survey,
@@ -447,6 +447,13 @@ fn visible(call: Call, identity: &Identity, notes: &mut Vec<String>) -> Call {
     let command = Arc::clone(call.command());
     let applies = command.is_list() && identity.is_admin() && command.parameter("listall").is_some();
     if !applies || WHOSE.iter().any(|name| call.argument(name).is_some()) {
+        return call;
+    }
+    // Lists of images look at their filter instead.
+    if let Some((filter, given)) = image_filter(&call) {
+        if given != ALL_IMAGES {
+            notes.push(format!("`{filter}={given}` leaves out what belongs to other accounts; `{filter}={ALL_IMAGES}` shows it"));
+        }
         return call;
     }
     notes.push("listed for all accounts that this profile may see (listall=true)".to_owned());

@@ -28,6 +28,11 @@ const LOOKED_THROUGH_MAX: usize = 2_000;
 const TOLD_MAX: usize = 10;
 /// The value of `projectid` for all projects.
 const ALL_PROJECTS: &str = "-1";
+/// The filters of lists of templates and ISOs. Such lists do not look at `listall`: only [`ALL_IMAGES`] shows admins those of
+/// other accounts, and with it those of all projects beside the rest instead of alone.
+const IMAGE_FILTERS: [&str; 2] = ["templatefilter", "isofilter"];
+/// The value of an image filter that leaves nothing out; users may not give it.
+pub(crate) const ALL_IMAGES: &str = "all";
 /// What tells candidates apart.
 const TELLING: &[&str] = &["state", "zonename", "account", "domain", "domainpath", "project", "vmname", "displaytext", "created"];
 
@@ -156,7 +161,16 @@ pub(crate) fn widened(call: Call, identity: &Identity) -> Call {
         return call;
     }
     let call = if command.parameter("listall").is_some() { call.with("listall", "true") } else { call };
+    let call = match image_filter(&call) {
+        Some((filter, _)) => call.with(filter, ALL_IMAGES),
+        None => call,
+    };
     if identity.is_root() && command.parameter("projectid").is_some() { call.with("projectid", ALL_PROJECTS) } else { call }
+}
+
+/// The filter of a list of templates or ISOs that a call gives, and its value.
+pub(crate) fn image_filter(call: &Call) -> Option<(&'static str, &str)> {
+    IMAGE_FILTERS.into_iter().find_map(|filter| Some((filter, call.argument(filter)?)))
 }
 
 enum Choice<'v> {
@@ -281,5 +295,21 @@ mod tests {
     fn rows_of_one_object_in_several_zones_are_one_object() {
         let items = json!([{"id": "1", "name": "t", "zoneid": "a"}, {"id": "1", "name": "t", "zoneid": "b"}]);
         assert_eq!(chosen(&items, "t"), Ok("1".to_owned()));
+    }
+
+    #[test]
+    fn lists_of_images_are_widened_by_their_filter_for_those_who_may() {
+        let catalog = Catalog::embedded(cloudstack_api::catalog::Release::NEWEST);
+        let seen = |role: &str, command: &str, arguments: &[(&str, &str)]| {
+            let identity = Identity { role_type: Some(role.to_owned()), ..Identity::default() };
+            let call = widened(made_call(&catalog, command, arguments).unwrap(), &identity);
+            ["templatefilter", "isofilter", "projectid"].map(|name| call.argument(name).map(str::to_owned)).map(Option::unwrap_or_default)
+        };
+        let executable = [("templatefilter", "executable")];
+        assert_eq!(seen("Admin", "listTemplates", &executable), ["all", "", "-1"]);
+        assert_eq!(seen("DomainAdmin", "listTemplates", &executable), ["all", "", ""]);
+        assert_eq!(seen("User", "listTemplates", &executable), ["executable", "", ""]);
+        assert_eq!(seen("Admin", "listIsos", &[("isofilter", "executable")]), ["", "all", "-1"]);
+        assert_eq!(seen("Admin", "listVolumes", &[]), ["", "", "-1"]);
     }
 }

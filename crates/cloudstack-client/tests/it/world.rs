@@ -46,7 +46,7 @@ pub(crate) fn job_write() -> Call {
 
 /// A write that starts a job and makes an object.
 pub(crate) fn making_write() -> Call {
-    call_of("createVolume", &json!({"name": "data", "diskofferingid": VM}))
+    call_of("createVolume", &json!({"name": "data", "diskofferingid": VM, "zoneid": VM}))
 }
 
 pub(crate) fn keys() -> Credentials {
