@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Context, Failure, Verb, arguments};
 use crate::{
-    render::clean,
+    render::{clean, quoted},
     settings::{Flags, Format},
 };
 
@@ -152,12 +152,6 @@ fn second_step(context: &Context, plan: &Plan, words: &[String]) -> Result<Failu
     };
     context.screen.urgent(&format!("error: not run: it needs a person's approval\nhint: {hint}"));
     Ok(Failure::Told(ReportKind::Denied.exit_code()))
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = !word.is_empty() && word.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./:=,@+%".contains(letter));
-    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// Writes an answer; one that tells of a failure ends with the code of a refusal.

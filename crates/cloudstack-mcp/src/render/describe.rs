@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Layout, human,
-    text::{Tint, clean, plain, wrap},
+    text::{Tint, clean, plain, quoted, wrap},
 };
 
 const TEXT_WIDTH: usize = 100;
@@ -174,9 +174,7 @@ fn words_of(arguments: &Map<String, Value>) -> String {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let text = format!("{name}={}", clean(&text));
-        let is_plain = text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./:=,@+%".contains(letter));
-        if is_plain { format!(" {text}") } else { format!(" '{}'", text.replace('\'', r"'\''")) }
+        format!(" {}", quoted(&format!("{name}={}", clean(&text))))
     };
     arguments.iter().map(word).collect()
 }

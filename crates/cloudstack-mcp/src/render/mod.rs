@@ -19,7 +19,7 @@ use serde_json::Value;
 
 pub(crate) use self::{
     progress::ProgressLine,
-    text::{Paint, Tint, clean, wrap},
+    text::{Paint, Tint, clean, quoted, wrap},
 };
 use crate::settings::{Color, Format, Settings};
 

@@ -59,6 +59,12 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().filter_map(harmless).collect()
 }
 
+/// A word as a shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = !word.is_empty() && word.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./:=,@+%".contains(letter));
+    if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
 /// The text cut to a number of letters, with a sign that it was cut.
 pub(crate) fn cut(text: &str, letters: usize) -> String {
     if text.chars().count() <= letters {
